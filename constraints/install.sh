@@ -1,0 +1,79 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Makes the environment that the Makefile works in:
+#     constraints/install.sh FOLDER [PYTHON]
+# Without PYTHON, the first supported interpreter found on PATH is taken. The folder's file
+# `.installed` is written last and holds the Python version, so a folder that has it is whole.
+set -eu
+
+folder=$1
+python=${2:-}
+here=$(dirname "$0")
+wanted="Python 3.10, 3.11, 3.12 or 3.13"
+
+fail() {
+    echo "penstock: $*" >&2
+    exit 1
+}
+
+# Prints the version of the interpreter $1 ("3.11"), or nothing where it does not run.
+version_of() {
+    "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || :
+}
+
+# Whether the family of wheels pinned for Python $1 can be loaded here: for 3.12 and newer,
+# ml-metadata and TFDV on Linux are built for glibc 2.39 and no older one.
+has_wheels() {
+    case $1 in 3.12 | 3.13) ;; *) return 0 ;; esac
+    [ "$(uname -s)" = Linux ] || return 0
+    glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null | cut -d' ' -f2)
+    [ "${glibc#2.}" -ge 39 ] 2>/dev/null
+}
+
+if [ -n "$python" ]; then
+    version=$(version_of "$python")
+    [ -n "$version" ] || fail "PYTHON=$python does not run; name a $wanted interpreter."
+    [ -f "$here/py$(echo "$version" | tr -d .).txt" ] ||
+        fail "PYTHON=$python is Python $version, which is not supported; name a $wanted interpreter."
+    has_wheels "$version" ||
+        fail "on a system with glibc older than 2.39, Python $version lacks wheels; name Python 3.10 or 3.11."
+else
+    for candidate in python3.11 python3.10 python3.12 python3.13 python3 python; do
+        version=$(version_of "$candidate")
+        if [ -f "$here/py$(echo "$version" | tr -d .).txt" ] && has_wheels "$version"; then
+            python=$candidate
+            break
+        fi
+    done
+    [ -n "$python" ] || fail "no supported Python found on PATH; install $wanted" \
+        "(3.10 or 3.11 where glibc is older than 2.39), or name one: make PYTHON=/path/to/python3.11."
+fi
+
+began=$(date +%s)
+if [ -x "$folder/bin/python" ] && [ "$(version_of "$folder/bin/python")" = "$version" ]; then
+    echo "Bringing $folder (Python $version) up to date ..."
+else
+    echo "Making $folder with Python $version: 2.3 GB, once, a minute or two ..."
+    "$python" -m venv --clear "$folder" ||
+        fail "'$python -m venv' failed; on Debian and Ubuntu install the package python$version-venv."
+fi
+rm -f "$folder/.installed"
+
+lock=$here/py$(echo "$version" | tr -d .).txt
+# -qq: pip's errors only. --no-deps: the files are closures, so there is nothing to resolve.
+# --no-compile: pip would write byte code on one core; compileall does the same on all of them.
+# --no-build-isolation: the few packages that come as source are built with the pinned setuptools,
+# instead of each fetching some setuptools of its own.
+pip() {
+    "$folder/bin/python" -m pip --disable-pip-version-check install \
+        -qq --no-deps --no-compile --no-build-isolation "$@"
+}
+# shellcheck disable=SC2046 # one word for each pin is meant
+pip $(grep -E '^(packaging|setuptools|wheel)==' "$lock") || fail "pip could not install setuptools."
+pip -r "$lock" -r "$here/dev.txt" || fail "pip could not install what $lock and $here/dev.txt pin."
+pip -e "$here/.." || fail "pip could not install this checkout into $folder."
+# Some packages carry templates that are not Python; their failing to compile means nothing.
+"$folder/bin/python" -m compileall -qq -j 0 "$folder/lib" >/dev/null 2>&1 || :
+
+echo "$version" >"$folder/.installed"
+echo "$folder is ready ($(($(date +%s) - began)) s)."
