@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Storage, hashing, logging, loading of modules: nothing here knows of pipelines."""
