@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The standard artifact types, with TFX's names and properties.
+
+See `tfx.types.standard_artifacts`
+(https://www.tensorflow.org/tfx/api_docs/python/tfx/v1/types/standard_artifacts).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from .artifact import Artifact, PropertyType, SplitArtifact, ValueArtifact
+
+
+class Examples(SplitArtifact):
+    """Records in splits: `<uri>/Split-<name>/` holds the files of one split.
+
+    The custom property `payload_format` is `parquet` or `tfrecord`.
+    """
+
+    TYPE_NAME = "Examples"
+    PROPERTIES = {
+        "span": PropertyType.INT,
+        "version": PropertyType.INT,
+        "split_names": PropertyType.STRING,
+    }
+
+
+class ExampleStatistics(SplitArtifact):
+    """`DatasetFeatureStatisticsList` of every split, in `Split-<name>/FeatureStats.pb`."""
+
+    TYPE_NAME = "ExampleStatistics"
+    PROPERTIES = {"span": PropertyType.INT, "split_names": PropertyType.STRING}
+
+
+class Schema(Artifact):
+    """A `tensorflow_metadata` schema, as text, in `schema.pbtxt`."""
+
+    TYPE_NAME = "Schema"
+
+
+class ExampleAnomalies(SplitArtifact):
+    """`Anomalies` of every split, in `Split-<name>/SchemaDiff.pb`."""
+
+    TYPE_NAME = "ExampleAnomalies"
+    PROPERTIES = {"span": PropertyType.INT, "split_names": PropertyType.STRING}
+
+
+class TransformGraph(Artifact):
+    """The output of TensorFlow Transform, readable by `tft.TFTransformOutput`."""
+
+    TYPE_NAME = "TransformGraph"
+
+
+class TransformCache(Artifact):
+    """Analyzer caches that a later Transform can start from."""
+
+    TYPE_NAME = "TransformCache"
+
+
+class Model(Artifact):
+    """A trained model: `Format-Serving/` for servers, `Format-TFMA/` for analysis."""
+
+    TYPE_NAME = "Model"
+
+
+class ModelRun(Artifact):
+    """What training logged: TensorBoard events and the like."""
+
+    TYPE_NAME = "ModelRun"
+
+
+class ModelEvaluation(Artifact):
+    """Metrics, plots and validations that the Evaluator wrote."""
+
+    TYPE_NAME = "ModelEvaluation"
+
+
+class ModelBlessing(Artifact):
+    """The verdict on a model: custom property `blessed` is 1 or 0.
+
+    The folder holds an empty file named `BLESSED` or `NOT_BLESSED`.
+    """
+
+    TYPE_NAME = "ModelBlessing"
+
+    @property
+    def blessed(self) -> bool:
+        """Whether the model may go on."""
+        return self.custom_properties.get("blessed") == 1
+
+
+class InfraBlessing(Artifact):
+    """The verdict on whether a model can be served."""
+
+    TYPE_NAME = "InfraBlessing"
+
+
+class PushedModel(Artifact):
+    """Where a model was pushed to, and under which version."""
+
+    TYPE_NAME = "PushedModel"
+
+
+class HyperParameters(Artifact):
+    """The best hyperparameters that a tuner found."""
+
+    TYPE_NAME = "HyperParameters"
+
+
+class TunerResults(Artifact):
+    """The trials of a tuner."""
+
+    TYPE_NAME = "TunerResults"
+
+
+class InferenceResult(Artifact):
+    """Predictions over a set of examples."""
+
+    TYPE_NAME = "InferenceResult"
+
+
+class ExternalArtifact(Artifact):
+    """Anything that comes from outside the pipeline."""
+
+    TYPE_NAME = "ExternalArtifact"
+
+
+class Integer(ValueArtifact):
+    """One whole number."""
+
+    TYPE_NAME = "Integer"
+
+
+class Float(ValueArtifact):
+    """One number."""
+
+    TYPE_NAME = "Float"
+
+
+class String(ValueArtifact):
+    """One text."""
+
+    TYPE_NAME = "String"
+
+
+class Boolean(ValueArtifact):
+    """One truth value."""
+
+    TYPE_NAME = "Boolean"
+
+
+class JsonValue(ValueArtifact):
+    """Any JSON-compatible value."""
+
+    TYPE_NAME = "JsonValue"
+
+
+class ValueTypes:
+    """Which value artifact keeps which Python type."""
+
+    BY_PYTHON_TYPE: ClassVar[dict[type, type[ValueArtifact]]] = {
+        int: Integer,
+        float: Float,
+        str: String,
+        bool: Boolean,
+        list: JsonValue,
+        dict: JsonValue,
+    }

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a container component with the container engine of this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+from ...utils.errors import ExecutionError
+from .artifact import PropertyValue
+from .executor import Task
+
+_ENGINES = ("docker", "podman")
+#: Names another container engine with Docker's command line.
+ENGINE_VARIABLE = "PENSTOCK_CONTAINER_ENGINE"
+
+
+def container_engine() -> str:
+    """Path of the container engine's program.
+
+    Raises:
+        ExecutionError: There is none.
+    """
+    wanted = os.environ.get(ENGINE_VARIABLE)
+    for name in (wanted,) if wanted else _ENGINES:
+        found = shutil.which(name)
+        if found:
+            return found
+    raise ExecutionError(
+        "no container engine was found",
+        expected=" or ".join(_ENGINES),
+        got=f"{wanted!r} ({ENGINE_VARIABLE})" if wanted else "neither",
+        fix=f"install Docker or Podman, or set {ENGINE_VARIABLE}; on Kubeflow none is needed",
+    )
+
+
+class ContainerExecutor:
+    """Runs the image with the folders of all artifacts mounted at their own paths."""
+
+    def execute(self, task: Task) -> Mapping[str, PropertyValue] | None:
+        """Runs the container of `task` and waits for it.
+
+        Raises:
+            ExecutionError: There is no engine, or the container ended with an error.
+        """
+        image = str(task.parameters["container.image"])
+        command = [self._fill(part, task) for part in task.parameters["container.command"]]
+        mounts: list[str] = []
+        for artifacts, mode in ((task.inputs, "ro"), (task.outputs, "rw")):
+            for found in artifacts.values():
+                for artifact in found:
+                    mounts += ["--volume", f"{artifact.uri}:{artifact.uri}:{mode}"]
+        user = ["--user", f"{os.getuid()}:{os.getgid()}"]
+        full = [container_engine(), "run", "--rm", *user, *mounts, image, *command]
+        print("+", " ".join(full), flush=True)
+        ended = subprocess.run(full, check=False)
+        if ended.returncode != 0:
+            raise ExecutionError(
+                f"the container ended with exit code {ended.returncode}",
+                node=task.node_id,
+                expected="exit code 0",
+                got=f"{image} {' '.join(command)}",
+                fix="read the log for what the container printed",
+            )
+        return {"container.image": image}
+
+    def _fill(self, part: Any, task: Task) -> str:
+        if isinstance(part, str):
+            return part
+        ((kind, name),) = part.items()
+        if kind == "concat":
+            return "".join(self._fill(inner, task) for inner in name)
+        if kind == "parameter":
+            return str(task.parameters[name])
+        source = task.inputs if kind == "input_uri" else task.outputs
+        return source[name][0].uri
