@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors that the user's code raised while a pipeline was being built, told from our own."""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+import sys
+import sysconfig
+import traceback
+
+from ..utils.errors import UserCodeError, nearest
+from ..utils.missing_modules import install_hint
+from ..utils.source_location import display_path
+
+_PACKAGE_DIR = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+#: What users did not write: our own code (but our example pipelines count as theirs), Python
+#: and what is installed.
+_NOT_USERS = (
+    *(os.path.join(_PACKAGE_DIR, name) for name in ("cli", "components/", "orchestration/")),
+    os.path.join(_PACKAGE_DIR, "utils/"),
+    *sorted(
+        os.path.realpath(sysconfig.get_path(name)) + os.sep
+        for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    ),
+)
+
+
+def raised_in_user_code(error: BaseException, doing: str) -> UserCodeError:
+    """What to show for an error that user code raised: its own lines, the raising one last.
+
+    Args:
+        error: What was raised.
+        doing: What was going on, such as `importing pipeline.py failed`.
+    """
+    what = "".join(traceback.format_exception_only(type(error), error)).strip()
+    location: str | None = None
+    if isinstance(error, SyntaxError) and error.filename:
+        what = f"{type(error).__name__}: {error.msg}"
+        location = f"{display_path(error.filename)}:{error.lineno}"
+    elif isinstance(error, SystemExit):
+        what = f"it called sys.exit({error.code!r})"
+    frames = user_frames(error)
+    return UserCodeError(
+        f"{doing}: {what}",
+        # One alone says no more than the location does.
+        frames=frames if len(frames) > 1 else (),
+        location=location or (frames[-1].rpartition(" in ")[0] if frames else None),
+        got=error.text.rstrip() if isinstance(error, SyntaxError) and error.text else None,
+        suggestion=_nearest_module(error),
+        fix=_fix(error),
+    )
+
+
+def user_frames(error: BaseException) -> list[str]:
+    """The traceback's entries in user code, `file:line in function`, the innermost last."""
+    return [
+        f"{display_path(entry.filename)}:{entry.lineno} in {entry.name}"
+        for entry in traceback.extract_tb(error.__traceback__)
+        if _is_users(entry.filename)
+    ]
+
+
+def _is_users(file: str) -> bool:
+    if file.startswith("<"):
+        return False
+    return not os.path.realpath(file).startswith(_NOT_USERS)
+
+
+def _nearest_module(error: BaseException) -> str | None:
+    if not isinstance(error, ModuleNotFoundError) or not error.name or "." in error.name:
+        return None
+    return nearest(error.name, (found.name for found in pkgutil.iter_modules()))
+
+
+def _fix(error: BaseException) -> str | None:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        top = error.name.partition(".")[0]
+        if top not in sys.stdlib_module_names:
+            return f"{install_hint(error.name)}, or check the import's spelling"
+    if isinstance(error, SystemExit):
+        return "put what runs the file as a program under `if __name__ == '__main__':`"
+    return None
