@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Judging models before anyone depends on them."""

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an evaluation consists of, settled before any data is read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow_model_analysis as tfma
+from google.protobuf import json_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tensorflow_model_analysis.metrics import metric_specs, metric_types
+from tensorflow_model_analysis.proto import config_pb2
+from tensorflow_model_analysis.utils import config_util, model_util
+from tensorflow_model_analysis.utils.keras_lib import tf_keras
+
+from ...utils.errors import DataError, ParameterError, nearest
+from ..base.artifact_types import Model
+from .eval_config import EvalConfig
+
+#: Folder of a Model artifact that holds what servers load, and what is evaluated.
+SERVING_FOLDER = "Format-Serving"
+
+#: TFMA's metrics by the names that fairness indicators give them
+#: (https://www.tensorflow.org/responsible_ai/fairness_indicators/guide).
+_FAIRNESS_RATES = {
+    "false_positive_rate": "FPR",
+    "false_negative_rate": "FNR",
+    "true_positive_rate": "TPR",
+    "true_negative_rate": "TNR",
+    "positive_rate": "PredictedPositiveRate",
+    "false_discovery_rate": "FalseDiscoveryRate",
+    "false_omission_rate": "FalseOmissionRate",
+}
+
+
+@dataclass(frozen=True)
+class EvalPlan:
+    """A configuration made concrete for the models at hand.
+
+    Attributes:
+        config: The configuration with TFMA's defaults filled in; without a baseline model
+            also without change thresholds.
+        models: The models, loadable by TFMA, in the order of the configuration.
+        schema: Schema of the examples, if one was given.
+        judged: Whether there is any threshold to meet.
+        rubber_stamped: Whether change thresholds are ignored for want of a baseline.
+    """
+
+    config: Any
+    models: list[Any]
+    schema: Any
+    judged: bool
+    rubber_stamped: bool
+
+    @property
+    def candidate(self) -> str:
+        """Name of the candidate in TFMA's results."""
+        return str(next(spec.name for spec in self.config.model_specs if not spec.is_baseline))
+
+    @property
+    def baseline(self) -> str | None:
+        """Name of the baseline in TFMA's results, or None where there is none."""
+        return next((s.name for s in self.config.model_specs if s.is_baseline), None)
+
+
+def make_plan(
+    eval_config: EvalConfig,
+    candidate: Model,
+    baseline: Model | None,
+    *,
+    schema: schema_pb2.Schema | None = None,
+    fairness_thresholds: Sequence[float] = (),
+    node: str | None = None,
+) -> EvalPlan:
+    """Settles which models are evaluated how.
+
+    Raises:
+        ParameterError: TFMA does not accept the configuration; a metric is unknown.
+        DataError: A model cannot be evaluated: it holds no SavedModel, or lacks a signature.
+    """
+    raw = json_format.ParseDict(eval_config.model_dump(mode="json"), config_pb2.EvalConfig())
+    _add_fairness_rates(raw, fairness_thresholds)
+    _check_metric_names(raw, node)
+    rubber_stamped = baseline is None and config_util.has_change_threshold(raw)
+    try:
+        config = config_util.update_eval_config_with_defaults(
+            raw, has_baseline=baseline is not None, rubber_stamp=True
+        )
+        config_util.verify_eval_config(config, baseline_required=baseline is not None)
+        thresholds = metric_specs.metric_thresholds_from_metrics_specs(
+            config.metrics_specs, eval_config=config
+        )
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ParameterError(
+            "eval_config is not acceptable to TensorFlow Model Analysis",
+            node=node,
+            got=_first_line(error),
+        ) from error
+    models = []
+    for spec in config.model_specs:
+        artifact = baseline if spec.is_baseline and baseline is not None else candidate
+        models.append(_shared_model(config, spec, artifact, rubber_stamped, node))
+    return EvalPlan(
+        config=config,
+        models=model_util.verify_and_update_eval_shared_models(models),
+        schema=schema,
+        judged=bool(thresholds) or rubber_stamped,
+        rubber_stamped=rubber_stamped,
+    )
+
+
+def _shared_model(
+    config: Any, spec: Any, artifact: Model, rubber_stamped: bool, node: str | None
+) -> Any:
+    folder = artifact.path(SERVING_FOLDER)
+    if not os.path.isfile(os.path.join(folder, "saved_model.pb")):
+        raise DataError(
+            "the model holds no SavedModel to evaluate",
+            node=node,
+            expected=f"{folder}/saved_model.pb",
+            got=", ".join(sorted(os.listdir(folder))[:5]) if os.path.isdir(folder) else "nothing",
+            location=artifact.uri,
+            fix="let run_fn save the model to fn_args.serving_model_dir",
+        )
+    typed = config_pb2.EvalConfig()
+    typed.CopyFrom(config)
+    if not spec.model_type and not os.path.isfile(os.path.join(folder, "keras_metadata.pb")):
+        # Else TFMA would load the whole model as a Keras model only to see whether it is one.
+        for each in typed.model_specs:
+            each.model_type = each.model_type or tfma.TF_GENERIC
+    return tfma.default_eval_shared_model(
+        eval_saved_model_path=folder,
+        model_name=spec.name,
+        eval_config=typed,
+        rubber_stamp=rubber_stamped,
+    )
+
+
+def _add_fairness_rates(config: Any, thresholds: Sequence[float]) -> None:
+    """Adds the rates that fairness indicators are made of, at each decision threshold."""
+    if not thresholds:
+        return
+    spec = config.metrics_specs.add()
+    for threshold in thresholds:
+        for name, class_name in _FAIRNESS_RATES.items():
+            full_name = f"fairness_indicators_metrics/{name}@{threshold:g}"
+            settings = json.dumps({"thresholds": threshold, "name": full_name})
+            spec.metrics.add(class_name=class_name, config=settings)
+
+
+def _check_metric_names(config: Any, node: str | None) -> None:
+    known = {*metric_types.registered_metrics(), *dir(tf_keras.metrics)}
+    for spec in config.metrics_specs:
+        for metric in spec.metrics:
+            if metric.module or metric.class_name in known:
+                continue
+            raise ParameterError(
+                f"there is no metric {metric.class_name!r}",
+                node=node,
+                expected="the class of a TFMA or Keras metric, or `module` for one of your own",
+                got=metric.class_name,
+                suggestion=nearest(
+                    metric.class_name, (name for name in known if name[:1].isupper())
+                ),
+            )
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evaluates in this process: TFMA's own arithmetic without a pipeline around it.
+
+TFMA spends nearly all its time in handing single rows to metrics that could take many,
+once for every slice a row is in. Here rows are grouped by the slices they share; every
+metric takes a group at a time, once; and the slices are put together from their groups
+with the metrics' own `merge_accumulators`. Every number still comes from TFMA's code.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.evaluators import keras_util
+from tensorflow_model_analysis.metrics import metric_specs, metric_types
+from tensorflow_model_analysis.post_export_metrics import metric_keys
+from tensorflow_model_analysis.utils import util
+
+from .eval_plan import EvalPlan
+from .eval_predictions import EvalBatch
+from .grouped_inputs import GroupedInputs
+from .slice_groups import SliceGroups, SliceKey
+
+#: Metrics of one slice, as TFMA keys them.
+Metrics = dict[Any, Any]
+
+_LABELS_ETC = {tfma.LABELS_KEY, tfma.PREDICTIONS_KEY, tfma.EXAMPLE_WEIGHTS_KEY}
+
+
+class LocalEvaluation:
+    """One evaluation, batch by batch.
+
+    Args:
+        plan: What to evaluate; `unsupported(plan)` must be None for it.
+    """
+
+    def __init__(self, plan: EvalPlan) -> None:
+        self.plan = plan
+        self.groups = SliceGroups(plan.config.slicing_specs)
+        self.rows = 0
+        self._computations = Computations(plan)
+        self._accumulators: dict[int, list[Any]] = {}
+        self._group_rows: dict[int, int] = {}
+
+    def add(self, batch: EvalBatch) -> None:
+        """Takes in some rows with their predictions."""
+        numbers = self.groups.number(batch.rows, batch.columns, batch.transformed)
+        order = np.argsort(numbers, kind="stable")
+        starts = np.flatnonzero(np.r_[True, np.diff(numbers[order]) > 0])
+        inputs = GroupedInputs(batch, self.plan.config)
+        for members in np.split(order, starts[1:]):
+            self._add_group(int(numbers[members[0]]), members, inputs)
+        self.rows += batch.rows
+
+    def _add_group(
+        self, number: int, members: npt.NDArray[np.int64], inputs: GroupedInputs
+    ) -> None:
+        combiners = self._computations.combiners
+        accumulators = self._accumulators.get(number)
+        if accumulators is None:
+            accumulators = [each.create_accumulator() for each in combiners]
+        group = inputs.take(members)
+        self._accumulators[number] = [
+            group.add_to(combiner, accumulator)
+            for combiner, accumulator in zip(combiners, accumulators, strict=True)
+        ]
+        self._group_rows[number] = self._group_rows.get(number, 0) + len(members)
+
+    def results(self) -> Iterator[tuple[SliceKey, Metrics]]:
+        """Metrics and plots of every slice, in a fixed order."""
+        members: dict[SliceKey, list[int]] = {}
+        for number in sorted(self._accumulators):
+            for key in self.groups.slices[number]:
+                members.setdefault(key, []).append(number)
+        smallest = self.plan.config.options.min_slice_size.value
+        for key in sorted(members, key=lambda each: (len(each), repr(each))):
+            rows = sum(self._group_rows[number] for number in members[key])
+            if key and rows < smallest:
+                note = f"the slice has {rows} rows, fewer than min_slice_size {smallest}"
+                yield key, {metric_keys.ERROR_METRIC: note}
+            else:
+                yield key, self._computations.finish(self._merged(members[key]))
+
+    def _merged(self, numbers: list[int]) -> list[Any]:
+        """Accumulators over several groups, which stay as they are."""
+        # Merging may change its arguments, or keep parts of them.
+        copies = [pickle.loads(pickle.dumps(self._accumulators[n])) for n in numbers]
+        return [
+            # An iterator, not a list: some combiners step once and then loop "over the
+            # rest", which with a list would count the first accumulator twice.
+            combiner.compact(combiner.merge_accumulators(iter(parts)))
+            for combiner, parts in zip(
+                self._computations.combiners, zip(*copies, strict=True), strict=True
+            )
+        ]
+
+
+class Computations:
+    """TFMA's computations for a plan, in the order in which they build on each other."""
+
+    def __init__(self, plan: EvalPlan) -> None:
+        self._baseline = plan.baseline
+        found = metric_specs.to_computations(
+            list(plan.config.metrics_specs), eval_config=plan.config, schema=plan.schema
+        )
+        # Metrics often share parts; equal ones are computed once, in the first's place.
+        unique = list(dict.fromkeys([*_metrics_within_models(plan), *found]))
+        kinds = metric_types
+        self.basic = [c for c in unique if isinstance(c, kinds.MetricComputation)]
+        self._last = [c for c in unique if isinstance(c, kinds.CIDerivedMetricComputation)]
+        self._derived = [
+            c
+            for c in unique
+            if isinstance(c, kinds.DerivedMetricComputation) and c not in self._last
+        ]
+        self.combiners = [c.combiner for c in self.basic]
+        for combiner in self.combiners:
+            combiner.setup()
+
+    def finish(self, accumulators: Iterable[Any]) -> Metrics:
+        """The metrics that accumulators stand for, with what is derived from them."""
+        metrics: Metrics = {}
+        for combiner, accumulator in zip(self.combiners, accumulators, strict=True):
+            metrics.update(combiner.extract_output(accumulator))
+        for computation in self._derived:
+            metrics.update(computation.result(metrics))
+        metrics.update(self._changes(metrics))
+        for computation in self._last:
+            metrics.update(computation.result(metrics))
+        return {key: value for key, value in metrics.items() if not _is_private(key)}
+
+    def _changes(self, metrics: Mapping[Any, Any]) -> Metrics:
+        """Candidate minus baseline, of every number that both have."""
+        if self._baseline is None:
+            return {}
+        changes: Metrics = {}
+        for key, value in metrics.items():
+            if key.model_name == self._baseline or key.is_diff or _is_private(key):
+                continue
+            other = metrics.get(key.make_baseline_key(self._baseline))
+            if other is not None and _is_number(value):
+                changes[key.make_diff_key()] = value - other
+        return changes
+
+
+def unsupported(plan: EvalPlan) -> str | None:
+    """What in a plan needs TFMA's own pipeline, or None where nothing does."""
+    config = plan.config
+    options = config.options
+    needs: list[tuple[str, Callable[[], bool]]] = [
+        ("confidence intervals", lambda: bool(options.compute_confidence_intervals.value)),
+        ("cross slices", lambda: bool(config.cross_slicing_specs)),
+        ("slices by SQL", lambda: any(s.slice_keys_sql for s in config.slicing_specs)),
+        ("a query key", lambda: any(spec.query_key for spec in config.metrics_specs)),
+        ("disabled outputs", lambda: bool(options.disabled_outputs.values)),
+        ("a model of another type", lambda: not _plain_models(plan)),
+        ("metrics of features", lambda: _reads_features(Computations(plan))),
+    ]
+    return next((name for name, is_needed in needs if is_needed()), None)
+
+
+def _plain_models(plan: EvalPlan) -> bool:
+    return all(model.model_type in (tfma.TF_GENERIC, tfma.TF_KERAS) for model in plan.models)
+
+
+def _reads_features(computations: Computations) -> bool:
+    for computation in computations.basic:
+        for preprocessor in computation.preprocessors or ():
+            if type(preprocessor) is not metric_types.StandardMetricInputsPreprocessor:
+                return True
+            if not set(preprocessor.include_filter) <= _LABELS_ETC:
+                return True
+    return False
+
+
+def _metrics_within_models(plan: EvalPlan) -> Iterator[Any]:
+    """Computations of the metrics that Keras models were compiled with."""
+    options = plan.config.options
+    if options.HasField("include_default_metrics") and not options.include_default_metrics.value:
+        return
+    for model in plan.models:
+        if model.model_type == tfma.TF_KERAS and model.include_default_metrics:
+            yield from keras_util.metric_computations_using_keras_saved_model(
+                model.model_name, model.model_loader, plan.config
+            )
+
+
+def _is_private(key: Any) -> bool:
+    name = str(key.name)
+    return name.startswith("_") and not name.startswith("__")
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return bool(np.issubdtype(value.dtype, np.number))
+    return isinstance(value, (int, float, np.number, tfma.types.StructuredMetricValue))
+
+
+__all__ = ["Computations", "LocalEvaluation", "Metrics", "unsupported", "util"]

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Handing models to what serves them."""
