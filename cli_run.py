@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands that run, plan and compile pipelines."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections import Counter
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .cli_commands import (
+    FAILED,
+    OK,
+    REFUSED,
+    STOPPED,
+    HelpfulCommand,
+    HelpfulGroup,
+    drop_output,
+)
+from .cli_completion import complete_node, complete_run
+from .cli_options import (
+    HOW,
+    SHOW,
+    WHERE,
+    Loaded,
+    cache_options,
+    cache_policy,
+    given_again,
+    json_option,
+    load,
+    load_with_settings,
+    option,
+    param_option,
+    parameters,
+    place_options,
+    selection,
+    selection_options,
+    setting_options,
+    target_argument,
+    value_options,
+)
+from .cli_output import dim, print_json, print_table
+
+if TYPE_CHECKING:
+    from .orchestration.metadata.store import MetadataStore
+    from .orchestration.runners.local.runner import RunResult
+
+#: How `plan` puts what would become of a node.
+_WILL = {"run": "run", "reuse": "reuse", "skip": "skip", "after": "may run"}
+
+
+@click.command(
+    cls=HelpfulCommand,
+    examples=[
+        ("run", "the pipeline.py of this folder"),
+        ("run train.py:create_small --set Trainer.train_args.num_steps=100", "a smaller one"),
+        ("run my_project.pipeline --param month=2015-03", "a module, for one month"),
+        ("run --from-node Trainer --no-cache", "again from the Trainer on"),
+        ("run --resume last", "go on with the newest run, which failed or was stopped"),
+    ],
+)
+@target_argument
+@value_options
+@selection_options
+@option("--run-id", metavar="ID", heading=HOW, help="Name the run instead of making an id up.")
+@option(
+    "--resume", metavar="RUN", heading=HOW, shell_complete=complete_run,
+    help="Go on with a run that failed or was stopped (its id, or last); what it finished is "
+    "reused.",
+)  # fmt: skip
+@cache_options
+@option(
+    "--max-workers", type=click.IntRange(min=1), metavar="N", heading=HOW,
+    help="Execute at most so many nodes at once.",
+)  # fmt: skip
+@place_options
+@option("-q", "--quiet", is_flag=True, heading=SHOW, help="Say nothing unless something fails.")
+@option(
+    "--json", "as_json", is_flag=True, heading=SHOW,
+    help="Print one JSON object at the end; progress goes to standard error.",
+)  # fmt: skip
+@click.pass_context
+def run(ctx: click.Context, /, quiet: bool, as_json: bool, **options: Any) -> None:
+    """Run a pipeline on this machine.
+
+    TARGET is a file (pipeline.py), a module (package.module), either with an optional
+    :function or :variable, or a compiled pipeline (pipeline.json). By default it is the
+    pipeline.py of the current folder.
+
+    Nodes whose code, parameters and inputs are what they were are not run again: their
+    earlier results are reused. Independent nodes run at the same time.
+    """
+    from .orchestration.launch.run import new_run_id
+    from .orchestration.runners.local.progress import progress_for
+    from .orchestration.runners.local.runner import LocalRunner, RunResult
+    from .utils.errors import Cancelled
+
+    if options["resume"] and options["run_id"]:
+        raise click.UsageError("--resume and --run-id contradict each other.")
+    loaded = _load(options, run_id=options["run_id"] or new_run_id())
+    resume = _run_to_resume(loaded, options["resume"])
+    run_id = resume or loaded.run.id
+    chosen = selection(options["from_nodes"], options["to_nodes"], options["only"])
+    words = given_again(ctx, without={"run_id": 0, "resume": 0, "quiet": 0, "as_json": 0})
+    again = shlex.join([*words, "--resume", run_id])
+    progress = progress_for(sys.stderr if as_json else sys.stdout, loaded.ir.name, quiet=quiet)
+    runner = LocalRunner(
+        metadata=loaded.metadata, max_workers=options["max_workers"], observer=progress
+    )
+    started = time.monotonic()
+    stopped = False
+    try:
+        result = runner.run(
+            loaded.ir,
+            parameters=loaded.run.parameters,
+            root=loaded.run.root,
+            run_id=None if resume else run_id,
+            resume=resume,
+            selection=chosen,
+            cache=loaded.run.cache,
+        )
+    except Cancelled:
+        stopped = True
+        result = RunResult(replace(loaded.run, id=run_id), progress.outcomes, loaded.metadata)
+    finally:
+        progress.close()
+    seconds = time.monotonic() - started
+    _report(result, loaded, seconds, again, stopped=stopped, quiet=quiet, as_json=as_json)
+    ctx.exit(STOPPED if stopped else exit_code(result))
+
+
+def _run_to_resume(loaded: Loaded, text: str | None) -> str | None:
+    """The id of the run that `--resume` means: an id, a unique part of one, or `last`."""
+    from .cli_records import find_run
+
+    if not text:
+        return None
+    with store_for_reading(loaded) as store:
+        return find_run(store, text, loaded.ir.name).id
+
+
+def _load(options: dict[str, Any], *, run_id: str | None = None) -> Loaded:
+    names = ("params", "settings", "configs", "root", "metadata", "cache", "no_cache")
+    return load(options["target"], run_id=run_id, **{n: options[n] for n in names if n in options})
+
+
+def _report(
+    result: RunResult,
+    loaded: Loaded,
+    seconds: float,
+    again: str,
+    *,
+    stopped: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    from .orchestration.runners.local import summary
+
+    try:
+        if as_json:
+            print_json(summary.run_document(result, seconds, again, stopped=stopped))
+        elif result.succeeded and not (stopped or quiet):
+            click.echo(summary.success_text(result, loaded.ir, seconds, sys.stdout))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The exit code tells how the run ended, whoever reads what was said of it.
+        drop_output()
+    if stopped or not result.succeeded:
+        text = summary.failure_text(result, seconds, again, sys.stderr, stopped=stopped)
+        click.echo(text, err=True)
+
+
+def exit_code(result: RunResult) -> int:
+    """What the process says of a run."""
+    from .utils.errors import GateError
+
+    if result.succeeded:
+        return OK
+    failed = result.failed
+    refused = bool(failed) and all(isinstance(each.error, GateError) for each in failed)
+    return REFUSED if refused else FAILED
+
+
+@click.command(
+    cls=HelpfulCommand,
+    examples=[
+        ("plan", "the pipeline.py of this folder"),
+        ("plan train.py --set Trainer.train_args.num_steps=100", "what would that change?"),
+        ("plan --json | jq -r '.nodes[] | select(.action==\"run\").node'", "for scripts"),
+    ],
+)
+@target_argument
+@value_options
+@selection_options
+@cache_options
+@place_options
+@json_option
+def plan(as_json: bool, **options: Any) -> None:
+    """Show what a run would do, and why, without running anything.
+
+    Each node would run, be reused, be skipped, or "may run": it follows a node that runs,
+    and runs too unless that node writes exactly what it wrote before.
+    """
+    from .orchestration.launch.plan import forecast
+    from .utils.readable import counted
+
+    loaded = _load(options)
+    chosen = selection(options["from_nodes"], options["to_nodes"], options["only"])
+    with store_for_reading(loaded) as store:
+        found = forecast(loaded.ir, loaded.run, store, chosen.chosen(loaded.ir))
+    if as_json:
+        nodes = [{"node": f.node_id, "action": f.action, "reason": f.reason} for f in found]
+        print_json({"pipeline": loaded.ir.name, "nodes": nodes})
+        return
+    print_table(
+        ["node", "will", "because"], [(f.node_id, _WILL[f.action], f.reason) for f in found]
+    )
+    tally = Counter(_WILL[each.action] for each in found)
+    said = ", ".join(f"{tally[word]} {word}" for word in _WILL.values() if tally[word])
+    click.echo(dim(f"\n{counted(len(found), 'node')}: {said}"))
+
+
+def store_for_reading(loaded: Loaded) -> AbstractContextManager[MetadataStore]:
+    """The store that a run would use, or an empty one where there is none yet."""
+    import os
+
+    from .orchestration.metadata.settings import Backend, MetadataConfig
+    from .orchestration.metadata.store import MetadataStore
+    from .orchestration.runners.local.runner import default_metadata
+
+    config = MetadataConfig.parse(loaded.metadata or default_metadata(loaded.run))
+    if config.backend is Backend.SQLITE and not os.path.exists(config.path):
+        return MetadataStore(":memory:")
+    return MetadataStore(config, create=False)
+
+
+@click.command(
+    "compile",
+    cls=HelpfulCommand,
+    examples=[
+        ("compile -o pipeline.json", "to a file"),
+        ("compile train.py | jq '.nodes[].id'", "to standard output"),
+    ],
+)
+@target_argument
+@setting_options
+@option(
+    "-o", "--output", default="-", metavar="FILE", heading=SHOW,
+    help="Write to this file or URL instead of standard output.",
+)  # fmt: skip
+@option(
+    "--runner", type=click.Choice(["ir"]), default="ir", show_default=True, heading=SHOW,
+    help="What to compile for; ir is what `penstock run` and `penstock node run` read.",
+)  # fmt: skip
+def compile_command(target: str, settings: Any, configs: Any, output: str, runner: str) -> None:
+    """Compile a pipeline to JSON: its graph, parameters and the user's code.
+
+    The graph is checked; nothing is run. The result runs on any machine that has Penstock,
+    by `penstock run pipeline.json`.
+    """
+    from .orchestration.pipeline import Pipeline
+
+    del runner  # there is one so far
+    pipeline = load_with_settings(target, settings, configs)
+    ir = pipeline.compile() if isinstance(pipeline, Pipeline) else pipeline
+    if output == "-":
+        click.echo(ir.to_json(), nl=False)
+    else:
+        ir.save(output)
+
+
+@click.group("node", cls=HelpfulGroup)
+def node_group() -> None:
+    """Run one node of a compiled pipeline, as outside engines do."""
+
+
+@node_group.command(
+    "run",
+    examples=[
+        ("node run --ir pipeline.json --node Trainer --run-id r1", "in a worker process"),
+        ("node run --ir pipeline.json --node Trainer --run-id r1 --in-process", "under pdb"),
+    ],
+)
+@option(
+    "--ir", "ir_path", required=True, metavar="FILE", heading=WHERE,
+    help="The compiled pipeline: a file or URL.",
+)  # fmt: skip
+@option(
+    "--node", "node_id", required=True, metavar="NODE", heading=WHERE,
+    shell_complete=complete_node, help="The node to run; those before it must have run.",
+)  # fmt: skip
+@option(
+    "--run-id", required=True, metavar="ID", heading=WHERE, shell_complete=complete_run,
+    help="The run that it belongs to; begun if it is not.",
+)  # fmt: skip
+@param_option
+@cache_options
+@option(
+    "--in-process", is_flag=True, heading=HOW,
+    help="Execute in this very process, without timeout, for debuggers.",
+)  # fmt: skip
+@place_options
+@option(
+    "--json", "as_json", is_flag=True, heading=SHOW,
+    help="Print one line of JSON; progress goes to standard error.",
+)  # fmt: skip
+@click.pass_context
+def node_run(ctx: click.Context, /, ir_path: str, node_id: str, **options: Any) -> None:
+    """Run exactly one node, through all phases: resolve, reuse, execute, publish.
+
+    This is what every outside engine calls, in whatever order the graph allows. The exit
+    code tells how the node ended.
+    """
+    from .orchestration.ir import load_ir
+    from .orchestration.launch.run import describe_run
+    from .orchestration.runners.local import summary
+    from .orchestration.runners.local.plain_progress import PlainProgress
+    from .orchestration.runners.local.runner import RunResult
+    from .orchestration.runners.local.single_node import run_single_node
+
+    ir = load_ir(ir_path)
+    described = describe_run(
+        ir,
+        run_id=options["run_id"],
+        root=options["root"],
+        parameters=parameters(options["params"]),
+        cache=cache_policy(options["cache"], options["no_cache"]),
+    )
+    as_json = options["as_json"]
+    outcome = run_single_node(
+        ir,
+        node_id,
+        described,
+        metadata=options["metadata"] or "",
+        in_process=options["in_process"],
+        observer=PlainProgress(sys.stderr if as_json else sys.stdout, ir.name),
+    )
+    if as_json:
+        print_json(summary.outcome_document(outcome), one_line=True)
+    result = RunResult(described, {node_id: outcome})
+    if result.failed:
+        click.echo(summary.failure_text(result, outcome.seconds, "", sys.stderr), err=True)
+    ctx.exit(STOPPED if outcome.state.value == "cancelled" else exit_code(result))
