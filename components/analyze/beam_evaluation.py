@@ -6,7 +6,7 @@ of query results, …) and wherever a runner beyond this process was asked for.
 
 One difference in numbers is known, and TFMA's: where rows come in several bundles, its mean
 regression errors and cross-entropies (`MeanSquaredError`, `BinaryCrossEntropy`, …) count one
-of the bundles twice (`merge_accumulators` in `mean_regression_error.py`, up to 0.52).
+of the bundles twice (their `merge_accumulators` steps once, and then loops over all).
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils import config_util, model_util
 from tensorflow_model_analysis.utils.keras_lib import tf_keras
 
+from ...utils import storage
 from ...utils.errors import DataError, ParameterError, nearest
 from ..base.artifact_types import Model
 from .eval_config import EvalConfig
@@ -117,18 +117,20 @@ def _shared_model(
     config: Any, spec: Any, artifact: Model, rubber_stamped: bool, node: str | None
 ) -> Any:
     folder = artifact.path(SERVING_FOLDER)
-    if not os.path.isfile(os.path.join(folder, "saved_model.pb")):
+    if not storage.exists(storage.join(folder, "saved_model.pb")):
+        there = storage.list_files(folder) if storage.is_dir(folder) else []
+        found = [file.path for file in there]
         raise DataError(
             "the model holds no SavedModel to evaluate",
             node=node,
             expected=f"{folder}/saved_model.pb",
-            got=", ".join(sorted(os.listdir(folder))[:5]) if os.path.isdir(folder) else "nothing",
+            got=", ".join(found[:5]) or "nothing",
             location=artifact.uri,
             fix="let run_fn save the model to fn_args.serving_model_dir",
         )
     typed = config_pb2.EvalConfig()
     typed.CopyFrom(config)
-    if not spec.model_type and not os.path.isfile(os.path.join(folder, "keras_metadata.pb")):
+    if not spec.model_type and not storage.exists(storage.join(folder, "keras_metadata.pb")):
         # Else TFMA would load the whole model as a Keras model only to see whether it is one.
         for each in typed.model_specs:
             each.model_type = each.model_type or tfma.TF_GENERIC

@@ -125,13 +125,15 @@ class Computations:
     def finish(self, accumulators: Iterable[Any]) -> Metrics:
         """The metrics that accumulators stand for, with what is derived from them."""
         metrics: Metrics = {}
-        for combiner, accumulator in zip(self.combiners, accumulators, strict=True):
-            metrics.update(combiner.extract_output(accumulator))
-        for computation in self._derived:
-            metrics.update(computation.result(metrics))
-        metrics.update(self._changes(metrics))
-        for computation in self._last:
-            metrics.update(computation.result(metrics))
+        # Rates of slices without a positive or negative row are 0/0: NaN, and meant so.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for combiner, accumulator in zip(self.combiners, accumulators, strict=True):
+                metrics.update(combiner.extract_output(accumulator))
+            for computation in self._derived:
+                metrics.update(computation.result(metrics))
+            metrics.update(self._changes(metrics))
+            for computation in self._last:
+                metrics.update(computation.result(metrics))
         return {key: value for key, value in metrics.items() if not _is_private(key)}
 
     def _changes(self, metrics: Mapping[Any, Any]) -> Metrics:

@@ -10,7 +10,14 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.heavy, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.slow,
+    # TFMA's, once for every number.
+    pytest.mark.filterwarnings("ignore:Conversion of an array:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore:divide by zero encountered:RuntimeWarning"),
+]
 
 Evaluate = Callable[..., Any]
 

@@ -11,7 +11,11 @@ import pytest
 
 from penstock.utils.errors import DataError, ExecutionError, ParameterError
 
-pytestmark = pytest.mark.heavy
+pytestmark = [
+    pytest.mark.heavy,
+    # TFMA's, once for every number.
+    pytest.mark.filterwarnings("ignore:Conversion of an array:DeprecationWarning"),
+]
 
 Evaluate = Callable[..., Any]
 
