@@ -22,7 +22,6 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +93,9 @@ def _digest_tree(uri: str | os.PathLike[str], digest: Callable[[str], str]) -> s
     files = storage.list_files(uri)
     locations = [storage.join(uri, file.path) for file in files]
     if len(files) > 1 and sum(file.size for file in files) > _PARALLEL_BYTES:
+        # Imported here: most folders are small, and a light process stays light.
+        from concurrent.futures import ThreadPoolExecutor
+
         # OpenSSL lets go of the interpreter lock while it hashes.
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             digests = list(pool.map(digest, locations))

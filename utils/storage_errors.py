@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .errors import StorageError, nearest
+from .readable import size
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EACCES, errno.EPERM}
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 @contextmanager
@@ -102,18 +102,9 @@ def free_bytes(path: str) -> int:
     return usage.f_bavail * usage.f_frsize
 
 
-def human_size(count: float) -> str:
-    """A number of bytes as people read it: `1.5 GiB`."""
-    unit = 0
-    while abs(count) >= 1024 and unit < len(_UNITS) - 1:
-        count /= 1024
-        unit += 1
-    return f"{count:.0f} {_UNITS[unit]}" if unit == 0 else f"{count:.1f} {_UNITS[unit]}"
-
-
 def _full(what: str, where: str, code: int | None) -> StorageError:
     mount = mount_point(where)
-    free = f"{free_bytes(where):,} bytes ({human_size(free_bytes(where))}) free at {mount}"
+    free = f"{free_bytes(where):,} bytes ({size(free_bytes(where))}) free at {mount}"
     reason = {
         errno.EDQUOT: "the disk quota is used up",
         errno.EFBIG: "the file would be larger than the file system allows",

@@ -74,8 +74,8 @@ def test_values_that_look_alike() -> None:
     alike: list[Any] = [
         1, 1.0, True, "1", "True", None, "None", "null", [], {}, "", 0, 0.0, -0.0, False, [[]],
         [{}], {"": None}, [None], ["a", "b"], ["ab"], ["a,b"], [["a"], "b"], [["a", "b"]],
-        {"a": "b"}, {"a": {"b": None}}, {"a": 1, "b": 2}, {"a": "1", "b": 2}, [1, 2], [12], [1, [2]],
-        math.inf, -math.inf, "inf", "1.0", 10**5000, 10**5000 + 1, "\ud800",
+        {"a": "b"}, {"a": {"b": None}}, {"a": 1, "b": 2}, {"a": "1", "b": 2}, [1, 2], [12],
+        [1, [2]], math.inf, -math.inf, "inf", "1.0", 10**5000, 10**5000 + 1, "\ud800",
     ]  # fmt: skip
     assert len({digest_json(value) for value in alike}) == len(alike)
 

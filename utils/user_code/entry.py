@@ -112,20 +112,21 @@ def _from_name(entry: str) -> Collected:
             expected="a path such as features.py, or a dotted name such as shop.features",
         )
     if parts[0] == FRAMEWORK:
-        inside, above, place = _framework_module(name)
-        return Collected(collect_module(inside, above, place), inside, attribute or None)
-    name, located, rest = _find_module(parts, entry)
-    attribute = attribute or rest
-    assert located.file is not None
-    root = _root_of(name, located.file)
+        _check_pipeline(name)
+        parts = parts[2:]
+        inside, place, rest = _find_module(parts, entry, in_folder(PIPELINES_DIR, parts[0]))
+        bundle = collect_module(inside, PIPELINES_DIR, place)
+        return Collected(bundle, inside, attribute or rest or None)
+    name, place, rest = _find_module(parts, entry, ModuleSearch([]).top_level(parts[0]))
+    assert place.file is not None
+    root = _root_of(name, place.file)
     if root is None:
-        return Collected(*collect_file(located.file), attribute or None)
-    return Collected(collect_module(name, root, located), name, attribute or None)
+        return Collected(*collect_file(place.file), attribute or rest or None)
+    return Collected(collect_module(name, root, place), name, attribute or rest or None)
 
 
-def _find_module(parts: list[str], entry: str) -> tuple[str, Located, str]:
-    """(module, its place, what follows) of a dotted name."""
-    located = ModuleSearch([]).top_level(parts[0])
+def _find_module(parts: list[str], entry: str, located: Located | None) -> tuple[str, Located, str]:
+    """(module, its place, what follows) of a dotted name whose first part lies at `located`."""
     end = 1
     while located is not None and end < len(parts):
         below = submodule(located, parts[end])
@@ -172,8 +173,10 @@ def _from_object(entry: Any) -> Collected:
     module, qualname = entry.__module__, entry.__qualname__
     file = _source_file(entry)
     if module == FRAMEWORK or module.startswith(FRAMEWORK + "."):
-        inside, above, place = _framework_module(module)
-        return Collected(collect_module(inside, above, place), inside, qualname)
+        _check_pipeline(module)
+        parts = module.split(".")[2:]
+        inside, place, _ = _find_module(parts, module, in_folder(PIPELINES_DIR, parts[0]))
+        return Collected(collect_module(inside, PIPELINES_DIR, place), inside, qualname)
     if file is None:
         return Collected(*collect_cells(entry), qualname)
     if module == "__main__":
@@ -244,20 +247,10 @@ def _root_of(module: str, file: str) -> str | None:
     return (stem[: -len(tail)] or os.sep) if stem.endswith(tail) else None
 
 
-def _framework_module(name: str) -> tuple[str, str, Located]:
-    """(name in the bundle, root folder, place) of a module of the framework's pipelines."""
+def _check_pipeline(name: str) -> None:
+    """Refuses modules of the framework, other than those of its pipelines."""
     if not name.startswith(PIPELINES + "."):
         raise CodeError(
             f"{name} belongs to {FRAMEWORK} itself; only your own code travels with a pipeline",
             expected=f"a module of your own, or one of {PIPELINES}",
         )
-    parts = name.split(".")[2:]
-    located: Located | None = in_folder(PIPELINES_DIR, parts[0])
-    for part in parts[1:]:
-        located = submodule(located, part) if located else None
-    if located is None or located.file is None:
-        raise CodeError(
-            f"there is no module {name}",
-            suggestion=nearest(parts[0], os.listdir(PIPELINES_DIR)),
-        )
-    return ".".join(parts), PIPELINES_DIR, located

@@ -13,6 +13,7 @@ Pythons cut them differently. Python 3.10 to 3.13 agree; a test compares them.
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 from typing import Any
 
@@ -41,15 +42,14 @@ def _write(value: Any, parts: list[bytes]) -> None:
             _write(piece, parts)
         parts.append(b")")
     elif isinstance(value, ast.AST):
-        parts.append(b"(" + type(value).__name__.encode())
-        for name in value._fields:
-            if name in _SKIPPED:
-                continue
+        kind: Any = type(value)
+        head, fields = _layout(kind)
+        parts.append(head)
+        for name, label in fields:
             item = getattr(value, name, None)
-            if item is None or item == []:
-                continue
-            parts.append(b" " + name.encode() + b"=")
-            _write(item, parts)
+            if item is not None and item != []:
+                parts.append(label)
+                _write(item, parts)
         parts.append(b")")
     elif isinstance(value, list):
         parts.append(b"[")
@@ -59,6 +59,13 @@ def _write(value: Any, parts: list[bytes]) -> None:
         parts.append(b"]")
     else:
         _write_constant(value, parts)
+
+
+@functools.cache
+def _layout(kind: type[ast.AST]) -> tuple[bytes, tuple[tuple[str, bytes], ...]]:
+    """How a node of some kind begins, and its fields with what stands before each."""
+    names = [name for name in kind._fields if name not in _SKIPPED]
+    return b"(%b" % kind.__name__.encode(), tuple((n, b" %b=" % n.encode()) for n in names)
 
 
 def is_constant_statement(node: Any) -> bool:

@@ -348,8 +348,20 @@ def test_pipelines_of_the_framework(project: Project, monkeypatch: pytest.Monkey
     bundle, module, _ = collect(root / "pipelines/taxi/features.py")
     assert module == "taxi.features"
     assert list(bundle.files) == ["taxi/features.py", "taxi/names.py"]
-    for name in ("upward", "sideways"):
+    for name in ("upward", "sideways"):  # one climbs to the framework, one to its neighbour
         with pytest.raises(CodeError, match="imports the framework by a relative import"):
             collect(root / f"pipelines/taxi/{name}.py")
     with pytest.raises(CodeError, match="own module by way of the framework"):
         collect(root / "pipelines/taxi/roundabout.py")
+
+
+@pytest.mark.parametrize("colon", [".", ":"])
+def test_function_of_the_example_pipeline(colon: str) -> None:
+    """The example is run by its module's name in the installed package."""
+    name = "penstock.pipelines.consumer_complaints.labelling"
+    bundle, module, attribute = collect(f"{name}{colon}label")
+    assert (module, attribute) == ("consumer_complaints.labelling", "label")
+    assert "consumer_complaints/__init__.py" in bundle.files
+    assert all(path.startswith("consumer_complaints/") for path in bundle.files)
+    with pytest.raises(CodeError, match="belongs to penstock itself"):
+        collect(f"penstock.utils.names{colon}safe_name")

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 Project = Callable[[dict[str, str]], Path]
 
 SHOW = """
@@ -52,7 +54,7 @@ def test_function_of_a_module_run_as_a_script(project: Project) -> None:
     root = project(
         {
             "shop/__init__.py": "",
-            "shop/pipeline.py": "from . import helper\nfrom shown import show\ndef f(): ...\nshow(f)",
+            "shop/pipeline.py": "from . import helper\nfrom shown import show\ndef f(): 1\nshow(f)",
             "shop/helper.py": "x = 1",
             "shown.py": SHOW,
         }
@@ -67,7 +69,7 @@ def test_function_typed_into_an_interpreter(tmp_path: Path) -> None:
     (found,) = run(["-"], tmp_path, f"{SHOW}\ndef f(): return 1\nshow(f)\n")
     assert "typed into an interpreter" in str(found[0])
     assert "save f in a .py file" in str(found[1])
-    (found,) = run(["-c", f"{SHOW}\nclass C: pass\nshow(C)\n"], tmp_path)
+    (found,) = run(["-"], tmp_path, f"{SHOW}\nclass C: pass\nshow(C)\n")
     assert "source of C is not known" in str(found[0])
 
 
@@ -107,6 +109,7 @@ cell("show(train); show(Model); show(bad)")
 
 def test_functions_of_notebook_cells(project: Project) -> None:
     """Notebooks are where pipelines begin: their functions must run elsewhere unchanged."""
+    pytest.importorskip("IPython")
     root = project(
         {"notebook.py": f"SHOW = {SHOW!r}\n", "helper_of_notebook.py": "def scale(x): return x + 2"}
     )
