@@ -13,6 +13,7 @@ from typing import Any
 
 from ....utils import storage
 from ....utils.errors import Cancelled, DataError, ExecutionError, MetadataError
+from ....utils.user_code import loading_module
 from ...ir import PipelineIR
 from ...launch.launcher import Launcher
 from ...launch.outcome import NodeOutcome, NodeState, RunObserver
@@ -249,9 +250,9 @@ def refuse_inside_worker() -> None:
     """Stops a pipeline script that a worker imports from running the pipeline again.
 
     Raises:
-        ExecutionError: This process is a worker.
+        ExecutionError: This process is a worker, or is loading user code for one.
     """
-    if os.environ.get("PENSTOCK_WORKER"):
+    if os.environ.get("PENSTOCK_WORKER") or loading_module():
         raise ExecutionError(
             "a pipeline is run while its own module is imported by a worker",
             fix="put the run under `if __name__ == '__main__':`",
