@@ -19,11 +19,17 @@ from .type_names import (
     TFX_VERSION,
     TFX_VERSION_PROPERTY,
 )
-from .types import declared_properties
+from .type_registry import declared_properties
 
 
 def encode_artifact(
-    artifact: Artifact, artifact_type: Any, *, pipeline: str, node_id: str, external_id: str
+    artifact: Artifact,
+    artifact_type: Any,
+    sidecar: Sidecar,
+    *,
+    pipeline: str,
+    node_id: str,
+    external_id: str,
 ) -> Any:
     """The message of a new artifact, live, as its producer publishes it.
 
@@ -37,7 +43,6 @@ def encode_artifact(
         state=protos.Artifact.LIVE,
         external_id=external_id,
     )
-    sidecar = Sidecar()
     write_declared(artifact.properties, artifact_type.properties, made.properties, sidecar)
     custom = {
         name: value

@@ -19,7 +19,7 @@ from .connection import Connection
 from .contexts import Contexts
 from .library import library
 from .records import ArtifactRecord
-from .series import highest, series_key, series_prefix
+from .series import highest, series_key, series_prefix, taken_in
 from .type_names import (
     BLESSED_PROPERTY,
     CURRENT_MODEL_ID_PROPERTY,
@@ -28,7 +28,7 @@ from .type_names import (
     PIPELINE_NAME_PROPERTY,
     PRODUCER_COMPONENT_PROPERTY,
 )
-from .types import TypeRegistry
+from .type_registry import TypeRegistry
 
 #: Blessings that bless are numbered apart, so that failed evaluations do not hide them.
 _BLESSED_SERIES = ":blessed"
@@ -116,23 +116,17 @@ class ArtifactLedger:
 
     def _reached(self, series: Series) -> int:
         prefix = series.prefix
-
-        def taken(numbers: Sequence[int]) -> set[int]:
-            keys = {series_key(prefix, number): number for number in numbers}
-            return {keys[found.external_id] for found in self._by_keys(list(keys))}
-
         noted = self._contexts.reached(series.pipeline, prefix)
-        found = highest(taken, max(noted, self._numbers.get(series, 0)))
-        self._numbers[series] = found
-        return found
+        start = max(noted, self._numbers.get(series, 0))
+        self._numbers[series] = highest(taken_in(prefix, self._by_keys), start)
+        return self._numbers[series]
 
     def _by_keys(self, keys: list[str]) -> list[Any]:
         try:
             found: list[Any] = self._connection.read("get_artifacts_by_external_ids", keys)
         except library().errors.NotFoundError:
             return []
-        # A database may compare without regard to case; we do not.
-        return [artifact for artifact in found if artifact.external_id in keys]
+        return found
 
     def _newest_of_series(self, series: Series) -> Iterator[Any]:
         """Messages of a series, newest first, fetched in growing portions."""

@@ -2,9 +2,10 @@
 """Property values to ML Metadata's messages and back, exactly.
 
 ML Metadata writes a float with six decimals whatever its size (1e-7 comes back as 0.0), cuts
-a text at a NUL character, and refuses NaN, infinities and integers above 64 bits. Such a
-value is written as closely as that allows, for others to read, and exactly, as JSON, in
-the custom property `__exact__`, from which it is read back.
+a text at a NUL character, and refuses NaN, infinities and integers above 64 bits; on
+PostgreSQL its index refuses long texts. Such a value is written as closely as that allows,
+for others to read, and exactly, as JSON, in the custom property `__exact__` (and
+`__exact__1` and so on where that gets too long), from which it is read back.
 """
 
 from __future__ import annotations
@@ -28,21 +29,40 @@ _NULL = "__MLMD_NULL__"
 
 
 class Sidecar:
-    """Collects the values of one message that have to be kept as JSON too."""
+    """Collects the values of one message that have to be kept as JSON too.
 
-    def __init__(self) -> None:
+    Args:
+        longest_text: Longest text that the database takes, in bytes; 0 for any.
+    """
+
+    def __init__(self, longest_text: int = 0) -> None:
+        self._longest = longest_text
         self._kept: dict[str, dict[str, str]] = {}
 
     def keep(self, group: str, name: str, value: PropertyValue) -> None:
         """Remembers a value; `group` tells properties from custom properties."""
         self._kept.setdefault(group, {})[name] = f"{type(value).__name__}:{value!s}"
 
+    def cut(self, text: str) -> str:
+        """As much of a text as the database takes."""
+        if not self._longest or len(text) * 4 <= self._longest:
+            return text
+        return text.encode()[: self._longest].decode(errors="ignore")
+
     def write(self, custom_properties: Any) -> None:
         """Adds what was kept to a message's custom properties."""
-        if self._kept:
-            # Escaped to ASCII, so that neither NUL nor a lone surrogate reaches the database.
-            text = json.dumps(self._kept, sort_keys=True)
-            custom_properties[EXACT_PROPERTY].string_value = text
+        if not self._kept:
+            return
+        # Escaped to ASCII, so that neither NUL nor a lone surrogate reaches the database.
+        text = json.dumps(self._kept, sort_keys=True)
+        size = self._longest or len(text)
+        for number, first in enumerate(range(0, len(text), size)):
+            custom_properties[_piece(number)].string_value = text[first : first + size]
+
+
+def _piece(number: int) -> str:
+    """Name of the property that holds one piece of the JSON."""
+    return f"{EXACT_PROPERTY}{number or ''}"
 
 
 def write_properties(
@@ -62,7 +82,7 @@ def write_properties(
                 sidecar.keep(group, name, value)
         elif isinstance(value, (int, float, str)):
             text = str(value)
-            proto.string_value = _storable(text)
+            proto.string_value = sidecar.cut(_storable(text))
             if not isinstance(value, str) or proto.string_value != text:
                 sidecar.keep(group, name, value)
         else:
@@ -112,13 +132,21 @@ def _fits(value: PropertyValue, declared: int | None) -> bool:
 
 def read_properties(source: Any, group: str, custom_properties: Any) -> dict[str, PropertyValue]:
     """Values of a map field of a message, with those of the sidecar in their place."""
-    found = {name: _plain(value) for name, value in source.items() if name != EXACT_PROPERTY}
-    if EXACT_PROPERTY in custom_properties:
-        kept = json.loads(custom_properties[EXACT_PROPERTY].string_value)
-        for name, text in kept.get(group, {}).items():
-            kind, _, exact = text.partition(":")
-            found[name] = {"int": int, "float": float}.get(kind, str)(exact)
+    found = {
+        name: _plain(value) for name, value in source.items() if not name.startswith(EXACT_PROPERTY)
+    }
+    for name, text in _kept_exactly(custom_properties).get(group, {}).items():
+        kind, _, exact = text.partition(":")
+        found[name] = {"int": int, "float": float}.get(kind, str)(exact)
     return found
+
+
+def _kept_exactly(custom_properties: Any) -> dict[str, dict[str, str]]:
+    pieces: list[str] = []
+    while _piece(len(pieces)) in custom_properties:
+        pieces.append(custom_properties[_piece(len(pieces))].string_value)
+    kept: dict[str, dict[str, str]] = json.loads("".join(pieces)) if pieces else {}
+    return kept
 
 
 def _plain(value: Any) -> PropertyValue:

@@ -7,9 +7,11 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from ...utils.errors import MetadataError
+from .codec import Sidecar
 from .connection_messages import client_config, database_config
 from .gate import FileGate, Gate, OpenGate
 from .library import library
@@ -60,6 +62,8 @@ class Connection:
             self._open_file(create)
         self._process = os.getpid()
         self._store: Any = None
+        self._closed = False
+        self._broken = False
         with self.holding(writing=not self._read_only):
             if isinstance(self._gate, FileGate):
                 make_file(config.path, config.options.get("journal", ""))
@@ -105,6 +109,13 @@ class Connection:
             # This client takes its number of retries from no setting; ours are jittered
             # and bounded, so it must hand errors on at once.
             store._max_num_retries = 1
+            # Connecting waits for the first call; a wrong address should not look like one
+            # that was there and is gone for a while.
+            patience = replace(self._retries, deadline_s=min(5.0, self._retries.deadline_s))
+            try:
+                retrying(store.get_context_types, _is_unavailable, patience)
+            except lib.errors.StatusError as error:
+                raise self._failed("the first call", error) from error
             return store
         message = database_config(config, lib.protos, read_only=self._read_only)
         message.retry_options.max_num_retries = 1
@@ -200,15 +211,15 @@ class Connection:
         self, method: str, arguments: tuple[Any, ...], options: dict[str, Any], *, writing: bool
     ) -> Any:
         errors = library().errors
+
+        def is_transient(error: Exception) -> bool:
+            if isinstance(error, errors.UnavailableError):
+                # A write may have reached the server unless it was never sent.
+                return not writing or "failed to connect" in str(error).lower()
+            return isinstance(error, errors.AbortedError) or "is locked" in str(error)
+
         with self.holding(writing=writing):
             function = getattr(self._usable_store(), method)
-
-            def is_transient(error: Exception) -> bool:
-                if isinstance(error, errors.UnavailableError):
-                    # A write may have reached the server unless it was never sent.
-                    return not writing or "failed to connect" in str(error).lower()
-                return isinstance(error, errors.AbortedError) or "is locked" in str(error)
-
             try:
                 return retrying(
                     lambda: function(*arguments, **options), is_transient, self._retries
@@ -216,10 +227,13 @@ class Connection:
             except (errors.AlreadyExistsError, errors.NotFoundError):
                 raise
             except errors.StatusError as error:
+                # A database that fails ends its transaction itself. ML Metadata does not
+                # notice and would refuse every call from then on: begin afresh.
+                self._broken = self.config.backend is not Backend.GRPC
                 raise self._failed(method, error) from error
 
     def _usable_store(self) -> Any:
-        if self._store is None:
+        if self._closed:
             raise MetadataError("the metadata store was closed", location=self.config.url)
         if self._process != os.getpid():
             raise MetadataError(
@@ -227,6 +241,10 @@ class Connection:
                 location=self.config.url,
                 fix="open the store again in the child",
             )
+        if self._broken and not self.config.in_memory:
+            self._store = None
+            self._store = self._connect()
+            self._broken = False
         return self._store
 
     def _failed(self, method: str, error: Any) -> MetadataError:
@@ -246,15 +264,25 @@ class Connection:
             fix = "get permission to write the file and its folder"
         return MetadataError(what, got=_brief(str(error)), location=self.config.url, fix=fix)
 
+    def sidecar(self) -> Sidecar:
+        """For the values of one message that this database cannot hold exactly."""
+        return Sidecar(self.config.longest_text)
+
     def close(self) -> None:
         """Ends the connection; it may be closed twice."""
         with self._lock:
-            if self._store is not None:
+            if not self._closed:
+                self._closed = True
                 self._store = None
                 self._gate.close()
 
 
+def _is_unavailable(error: Exception) -> bool:
+    return isinstance(error, library().errors.UnavailableError)
+
+
 def _brief(said: str) -> str:
     """The part of ML Metadata's message that a person can use."""
+    text = said.removeprefix("Error when executing query:")
     # What follows is the SQL with every value in it.
-    return said.partition(" query:")[0].strip().partition("\n")[0][:300]
+    return text.partition(" query:")[0].strip().partition("\n")[0][:300]

@@ -13,7 +13,7 @@ from .connection import Connection
 from .library import library
 from .records import NodeKey
 from .type_names import NODE, PIPELINE, PIPELINE_RUN, node_context_name
-from .types import TypeRegistry
+from .type_registry import TypeRegistry
 
 #: Custom properties of a pipeline's context that begin with this say how far its numbered
 #: series had come when a run ended, so that a search for their end can start there.

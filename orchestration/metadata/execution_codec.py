@@ -33,6 +33,7 @@ _OTHERWISE_TOLD = (PENSTOCK_PROPERTY, EXECUTION_RESULT_PROPERTY)
 def encode_execution(
     node: NodeKey,
     type_id: int,
+    sidecar: Sidecar,
     *,
     state: ExecutionState,
     attempt: int,
@@ -69,40 +70,44 @@ def encode_execution(
     values = {**encoded, **{_internal(name): value for name, value in (custom or {}).items()}}
     if error:
         values[EXECUTION_RESULT_PROPERTY] = _result_text(state, error)
-    _write(made, values, results or {}, facts)
+    _write(made, values, results or {}, facts, sidecar)
     return made
 
 
-def complete_execution(
-    found: Any, state: ExecutionState, results: Mapping[str, PropertyValue]
-) -> None:
+def complete_execution(found: Any, results: Mapping[str, PropertyValue], sidecar: Sidecar) -> None:
     """Turns the message of a running execution into that of one that ended well.
 
     Raises:
         MetadataError: A result cannot be recorded.
     """
-    found.last_known_state = _mlmd_state(state)
+    found.last_known_state = _mlmd_state(ExecutionState.COMPLETE)
     if results:
-        values = read_properties(found.custom_properties, _GROUP, found.custom_properties)
-        facts = _facts(values)
-        values.pop(PENSTOCK_PROPERTY, None)
-        found.custom_properties.clear()
-        _write(found, values, results, facts)
+        _rewrite(found, {}, results, sidecar)
 
 
-def fail_execution(found: Any, state: ExecutionState, error: str, log_path: str) -> list[str]:
-    """Turns the message of an execution into that of one that did not end well.
-
-    Returns:
-        The paths of the fields that changed, for a masked update.
-    """
+def fail_execution(
+    found: Any, state: ExecutionState, error: str, log_path: str, sidecar: Sidecar
+) -> None:
+    """Turns the message of an execution into that of one that did not end well."""
     found.last_known_state = _mlmd_state(state)
-    # Cannot need the sidecar, as JSON escapes what databases do not keep.
-    changed = {EXECUTION_RESULT_PROPERTY: _result_text(state, error)}
+    added: dict[str, PropertyValue] = {EXECUTION_RESULT_PROPERTY: _result_text(state, error)}
     if log_path:
-        changed[_internal("log_path")] = log_path
-    write_properties(changed, found.custom_properties, Sidecar(), _GROUP)
-    return ["last_known_state", *(f"custom_properties.{name}" for name in changed)]
+        added[_internal("log_path")] = log_path
+    _rewrite(found, added, {}, sidecar)
+
+
+def _rewrite(
+    found: Any,
+    added: Mapping[str, PropertyValue],
+    results: Mapping[str, PropertyValue],
+    sidecar: Sidecar,
+) -> None:
+    """Adds values to a message that has some; from their exact forms, so that none suffers."""
+    values = read_properties(found.custom_properties, _GROUP, found.custom_properties)
+    facts = _facts(values)
+    values.pop(PENSTOCK_PROPERTY, None)
+    found.custom_properties.clear()
+    _write(found, {**values, **added}, results, facts, sidecar)
 
 
 def _write(
@@ -110,10 +115,11 @@ def _write(
     values: Mapping[str, PropertyValue],
     results: Mapping[str, PropertyValue],
     facts: dict[str, Any],
+    sidecar: Sidecar,
 ) -> None:
     renamed = {name: _free_name(name, values) for name in results}
-    facts["results"] = {kept: name for name, kept in renamed.items()}
-    sidecar = Sidecar()
+    if renamed:
+        facts["results"] = {kept: name for name, kept in renamed.items()}
     everything = {
         **values,
         **{renamed[name]: value for name, value in results.items()},

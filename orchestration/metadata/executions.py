@@ -16,7 +16,7 @@ from .execution_codec import decode_execution
 from .library import library
 from .records import CachedExecution, ExecutionRecord, ExecutionState
 from .runs import Runs
-from .series import highest, series_key, series_prefix
+from .series import highest, series_key, series_prefix, taken_in
 from .type_names import EXECUTION_CACHE, NODE, node_context_name
 
 #: Custom property of a cache key's context: id of the newest execution with that key.
@@ -36,20 +36,14 @@ class Executions:
 
     def count_attempts(self, prefix: str, start: int = 0) -> int:
         """How many executions a node had in a run; `start` is a number known to exist."""
-
-        def taken(numbers: Sequence[int]) -> set[int]:
-            keys = {series_key(prefix, number): number for number in numbers}
-            return {keys[found.external_id] for found in self._by_keys(list(keys))}
-
-        return highest(taken, start)
+        return highest(taken_in(prefix, self._by_keys), start)
 
     def _by_keys(self, keys: list[str]) -> list[Any]:
         try:
             found: list[Any] = self._connection.read("get_executions_by_external_ids", keys)
         except library().errors.NotFoundError:
             return []
-        # A database may compare without regard to case; we do not.
-        return [execution for execution in found if execution.external_id in keys]
+        return found
 
     def messages_of_run(self, run_id: str) -> list[Any]:
         """Messages of a run's executions, oldest first."""
@@ -91,6 +85,12 @@ class Executions:
             outputs = _split(self._events([execution_id]))[1].get(execution_id, [])
             return arrange(outputs, self._artifacts.by_ids({e.artifact_id for e in outputs}))
 
+    def whole(self, execution_id: int) -> ExecutionRecord | None:
+        """The record of an execution with its artifacts; None where there is no such."""
+        with self._connection.holding(writing=False):
+            found = self.get([execution_id])
+            return self.with_artifacts(found)[0] if found else None
+
     def get(self, execution_ids: Iterable[int]) -> list[ExecutionRecord]:
         """Records of the executions with these ids that exist."""
         with self._connection.holding(writing=False):
@@ -109,8 +109,9 @@ class Executions:
         found = self._by_keys([series_key(p, n) for p in prefixes for n in first_attempts])
         records: dict[str, list[ExecutionRecord]] = {}
         for each in found:
-            run_id = prefixes[each.external_id.rpartition("#")[0]]
-            records.setdefault(run_id, []).append(decode_execution(each))
+            run_id = prefixes.get(each.external_id.rpartition("#")[0])
+            if run_id is not None:
+                records.setdefault(run_id, []).append(decode_execution(each))
         for prefix, run_id in prefixes.items():
             if len(records.get(run_id, ())) == len(first_attempts):
                 last = self.count_attempts(prefix, len(first_attempts))

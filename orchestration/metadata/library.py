@@ -14,6 +14,9 @@ from typing import Any
 
 from ...utils.errors import MetadataError
 
+#: glog's own name of the variable, in its own case.
+_LOG_LEVEL = "GLOG_minloglevel"
+
 _logger = logging.getLogger("penstock.metadata")
 
 
@@ -39,8 +42,10 @@ def library() -> Library:
     Raises:
         MetadataError: It is not installed, or does not load on this machine.
     """
-    # Its C++ part logs to stderr what we raise as errors; the level is read at load time.
-    os.environ.setdefault("GLOG_minloglevel", "3")
+    # Its C++ part logs to stderr what we raise as errors. It reads the level once, when it is
+    # loaded; processes that we start shall not inherit it.
+    level = os.environ.get(_LOG_LEVEL)
+    os.environ[_LOG_LEVEL] = level or "3"
     try:
         import ml_metadata
         from ml_metadata import errors
@@ -53,6 +58,9 @@ def library() -> Library:
             got=str(error),
             fix="pip install ml-metadata (with the constraint files of this project)",
         ) from error
+    finally:
+        if level is None:
+            del os.environ[_LOG_LEVEL]
     logging.getLogger("absl").addFilter(_divert)
     return Library(ml_metadata, metadata_store_pb2, errors)
 

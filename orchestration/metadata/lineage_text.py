@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from .lineage import Direction, LineageEdge, LineageGraph
 from .records import ArtifactState
@@ -130,8 +130,3 @@ def _short(graph: LineageGraph, key: str) -> str:
 
 #: Renderers by the name that a command line has for them.
 RENDERERS: dict[str, Callable[[LineageGraph], str]] = {"dot": dot, "mermaid": mermaid}
-
-
-def formats() -> Iterable[str]:
-    """Names of the renderers of pictures."""
-    return RENDERERS.keys()

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
 from dataclasses import asdict, dataclass
 
 
@@ -73,6 +72,8 @@ def _start_of(pid: int) -> str:
 def _start_by_ps(pid: int) -> str:
     if os.path.isdir("/proc/self"):
         return ""
+    import subprocess
+
     try:
         answer = subprocess.run(
             ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, timeout=10

@@ -24,7 +24,7 @@ from .library import library
 from .records import ExecutionRecord, ExecutionState, NodeKey
 from .series import series_key, series_prefix
 from .type_names import EXECUTION_CACHE, IMPORTER, NODE, PIPELINE, PIPELINE_RUN
-from .types import TypeRegistry
+from .type_registry import TypeRegistry
 
 #: The error of executions whose process is gone.
 INTERRUPTED = "interrupted: the process that ran it is gone"
@@ -81,11 +81,12 @@ class Publisher:
                 *_events_of_known(node, outputs or {}, output_event or protos.Event.OUTPUT),
             ]
             prefix = series_prefix(node.run_id, node.node_id)
-            while True:
+            for _ in range(_CONFLICTS):
                 attempt = self._attempts.get(prefix, 0) + 1
                 made = encode_execution(
                     node,
                     type_id,
+                    self._connection.sidecar(),
                     state=state,
                     attempt=attempt,
                     external_id=series_key(prefix, attempt),
@@ -105,6 +106,12 @@ class Publisher:
                 self._attempts[prefix] = attempt
                 self._contexts.remember(contexts, context_ids, _NODE_CONTEXTS)
                 return int(execution_id)
+        raise MetadataError(
+            "the execution cannot be numbered among those of its node",
+            node=node.node_id,
+            got=f"{_CONFLICTS} conflicts with other processes",
+            fix="see which other process runs this node of the same run",
+        )
 
     def _put(self, execution: Any, events: list[Any], contexts: list[Any]) -> Any:
         return self._connection.write(
@@ -153,7 +160,7 @@ class Publisher:
         """See `MetadataStore.publish_execution`."""
         with self._connection.holding(writing=True):
             found = self._running(execution_id, node.node_id)
-            complete_execution(found, ExecutionState.COMPLETE, results)
+            complete_execution(found, results, self._connection.sidecar())
             contexts = self._contexts.of_node(node)
             types = list(_NODE_CONTEXTS)
             superseded = None
@@ -183,17 +190,19 @@ class Publisher:
             events = [*((made, event) for _, made, event in new), *((None, e) for e in known)]
             try:
                 _, artifact_ids, context_ids = self._put(execution, events, contexts)
-            except library().errors.AlreadyExistsError as error:
+            except library().errors.AlreadyExistsError:
                 # Another run of this pipeline published an artifact of such a type meanwhile.
                 self._artifacts.forget_numbers()
-                conflict = error
                 continue
             numbering.commit()
             for (artifact, _, _), artifact_id in zip(new, artifact_ids, strict=False):
                 artifact.id = artifact_id
             return list(context_ids)
         raise MetadataError(
-            "the outputs cannot be numbered", node=node.node_id, got=str(conflict)[:300]
+            "the outputs cannot be numbered among those of their types",
+            node=node.node_id,
+            got=f"{_CONFLICTS} conflicts with other processes",
+            fix="resume the run when fewer runs of this pipeline publish at once",
         )
 
     def _cache_context(self, cache_key: str, execution_id: int) -> Any:
@@ -216,6 +225,7 @@ class Publisher:
                     made = encode_artifact(
                         artifact,
                         self._artifacts.type_of(artifact),
+                        self._connection.sidecar(),
                         pipeline=node.pipeline,
                         node_id=node.node_id,
                         external_id=series_key(series.prefix, numbering.next(series)),
@@ -264,10 +274,9 @@ class Publisher:
     def _write_failures(
         self, found: list[Any], state: ExecutionState, error: str, log_path: str = ""
     ) -> None:
-        mask: list[str] = []
         for execution in found:
-            mask = fail_execution(execution, state, error, log_path)
-        self._connection.write("put_executions", found, field_mask_paths=mask)
+            fail_execution(execution, state, error, log_path, self._connection.sidecar())
+        self._connection.write("put_executions", found)
 
     def mark_stale(self, run_id: str) -> list[ExecutionRecord]:
         """See `MetadataStore.mark_stale`."""

@@ -13,8 +13,9 @@ from .owner import ProcessOwner
 
 
 class RunState(enum.Enum):
-    """How far a run is."""
+    """How far a run is; unknown for those that something else recorded, TFX for one."""
 
+    UNKNOWN = "unknown"
     RUNNING = "running"
     COMPLETE = "complete"
     FAILED = "failed"

@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...components.base.artifact import PropertyValue
 from ...utils.errors import MetadataError
 from .artifacts import ArtifactLedger
-from .codec import Sidecar, check_name, read_properties, write_properties
+from .codec import check_name, read_properties, write_properties
 from .connection import Connection
 from .contexts import Contexts, reached_key
 from .execution_codec import MAX_ERROR_LENGTH
 from .library import library
 from .owner import ProcessOwner
 from .records import RunRecord, RunState
-from .series import highest, series_key, series_prefix
+from .series import highest, number_of, series_key, series_prefix, taken_in
 from .type_names import PIPELINE, PIPELINE_RUN
 
 # Custom properties of a run's context; all else there is the caller's.
@@ -98,7 +98,7 @@ class Runs:
         prefix = series_prefix(parent.name)
         start = self._contexts.reached(parent.name, prefix)
         while True:
-            number = highest(lambda n: self._taken(prefix, n), start) + 1
+            number = highest(taken_in(prefix, self._by_keys), start) + 1
             made = self._contexts.proto(PIPELINE_RUN, run_id)
             made.external_id = series_key(prefix, number)
             self._fill(made, parent.name, properties, owner)
@@ -117,17 +117,12 @@ class Runs:
             self._adopt(parent.id, ids[0])
             return True
 
-    def _taken(self, prefix: str, numbers: Sequence[int]) -> set[int]:
-        keys = {series_key(prefix, number): number for number in numbers}
-        return {keys[found.external_id] for found in self._by_keys(list(keys))}
-
     def _by_keys(self, keys: list[str]) -> list[Any]:
         try:
             found: list[Any] = self._connection.read("get_contexts_by_external_ids", keys)
         except library().errors.NotFoundError:
             return []
-        # A database may compare without regard to case; we do not.
-        return [context for context in found if context.external_id in keys]
+        return found
 
     def _adopt(self, parent_id: int, child_id: int) -> None:
         link = library().protos.ParentContext(parent_id=parent_id, child_id=child_id)
@@ -176,7 +171,7 @@ class Runs:
             _STATE: RunState.RUNNING.value,
             **({_OWNER: owner.to_json()} if owner is not None else {}),
         }
-        sidecar = Sidecar()
+        sidecar = self._connection.sidecar()
         write_properties(values, made.custom_properties, sidecar, _GROUP)
         sidecar.write(made.custom_properties)
 
@@ -200,7 +195,7 @@ class Runs:
             if error:
                 values[_ERROR] = error[:MAX_ERROR_LENGTH]
             # Without the sidecar, into which a mask cannot reach: an error may be cleaned.
-            write_properties(values, made.custom_properties, Sidecar(), _GROUP)
+            write_properties(values, made.custom_properties, self._connection.sidecar(), _GROUP)
             mask = [_path(key) for key in (_STATE, _ENDED_AT, _ERROR, _open_key(run_id))]
             note = self._note(parent, run_id, is_open=False)
             for prefix, number in self._artifacts.reached(parent.name).items():
@@ -246,7 +241,7 @@ class Runs:
         """The number of a pipeline's newest run."""
         prefix = series_prefix(pipeline)
         start = self._contexts.reached(pipeline, prefix)
-        return highest(lambda numbers: self._taken(prefix, numbers), start)
+        return highest(taken_in(prefix, self._by_keys), start)
 
     def _newest_of(self, parent: Any, limit: int) -> list[RunRecord]:
         prefix = series_prefix(parent.name)
@@ -256,7 +251,9 @@ class Runs:
             children = self._connection.read("get_children_contexts_by_context", parent.id)
             return [self._record(c, parent.name) for c in children if c.type == PIPELINE_RUN]
         numbers = range(last, max(0, last - limit), -1)
-        return [self._record(c) for c in self._by_keys([series_key(prefix, n) for n in numbers])]
+        found = self._by_keys([series_key(prefix, number) for number in numbers])
+        records = [self._record(context) for context in found]
+        return [record for record in records if record.pipeline == parent.name]
 
     def newest_first(self, pipeline: str) -> Iterator[list[str]]:
         """Ids of all runs of a pipeline, newest first, in portions that grow."""
@@ -269,7 +266,8 @@ class Runs:
         while last > 0:
             numbers = range(last, max(0, last - portion), -1)
             found = self._by_keys([series_key(prefix, number) for number in numbers])
-            yield [each.name for each in sorted(found, key=lambda each: -each.id)]
+            records = [self._record(each) for each in sorted(found, key=lambda each: -each.id)]
+            yield [record.id for record in records if record.pipeline == pipeline]
             last, portion = last - portion, min(4 * portion, 128)
 
     def _record(self, context: Any, pipeline: str = "") -> RunRecord:
@@ -278,13 +276,11 @@ class Runs:
         state = str(values.get(_STATE, ""))
         running = state == RunState.RUNNING.value
         known = state in {member.value for member in RunState}
-        number = context.external_id.rpartition("#")[2]
         return RunRecord(
             id=context.name,
             pipeline=str(values.get(_PIPELINE_NAME, pipeline)),
-            number=int(number) if number.isdecimal() else 0,
-            # TFX does not record the state of a run.
-            state=RunState(state) if known else RunState.COMPLETE,
+            number=number_of(context.external_id),
+            state=RunState(state) if known else RunState.UNKNOWN,
             started_at=context.create_time_since_epoch / 1000,
             ended_at=int(ended) / 1000 if ended is not None and not running else None,
             error="" if running else str(values.get(_ERROR, "")),

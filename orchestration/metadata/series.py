@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 from .codec import MAX_NAME_LENGTH
 
@@ -36,6 +37,28 @@ def series_prefix(*parts: str) -> str:
 def series_key(prefix: str, number: int) -> str:
     """The external id of one record of a series."""
     return f"{prefix}#{number}"
+
+
+def number_of(external_id: str) -> int:
+    """The number in an external id; 0 in one that is of no series."""
+    number = external_id.rpartition("#")[2]
+    return int(number) if number.isdecimal() else 0
+
+
+def taken_in(
+    prefix: str, fetch: Callable[[list[str]], Collection[Any]]
+) -> Callable[[Sequence[int]], set[int]]:
+    """Which numbers of a series exist, given what fetches records by external id.
+
+    A database may hold two ids for equal that differ in case. Such series then share their
+    numbers; whoever reads records has to look whose they are.
+    """
+
+    def taken(numbers: Sequence[int]) -> set[int]:
+        found = fetch([series_key(prefix, number) for number in numbers])
+        return {number_of(record.external_id) for record in found}
+
+    return taken
 
 
 def highest(taken: Callable[[Sequence[int]], Collection[int]], start: int = 0) -> int:

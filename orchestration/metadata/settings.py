@@ -132,6 +132,12 @@ class MetadataConfig:
         return self.path == _MEMORY
 
     @property
+    def longest_text(self) -> int:
+        """Longest text that a property can hold, in bytes; 0 where that is no concern."""
+        # PostgreSQL has an index on whole values, whose rows hold 2,704 bytes with the name.
+        return 2000 if self.backend is Backend.POSTGRESQL else 0
+
+    @property
     def url(self) -> str:
         """The setting as text, which `parse` reads back."""
         query = f"?{urlencode(self.options)}" if self.options else ""

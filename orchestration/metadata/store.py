@@ -33,7 +33,7 @@ from .records import (
 from .retry import RetryPolicy
 from .runs import Runs
 from .settings import MetadataConfig
-from .types import TypeRegistry
+from .type_registry import TypeRegistry
 
 
 class MetadataStore:
@@ -321,14 +321,14 @@ class MetadataStore:
         Raises:
             MetadataError: There is no such execution.
         """
-        found = self._executions.get([execution_id])
-        if not found:
+        found = self._executions.whole(execution_id)
+        if found is None:
             raise MetadataError(
                 f"the metadata store has no execution {execution_id}",
                 location=self.config.url,
                 fix="list the runs there are: penstock runs list",
             )
-        return self._executions.with_artifacts(found)[0]
+        return found
 
     def run_executions(self, run_id: str, *, with_artifacts: bool = False) -> list[ExecutionRecord]:
         """All executions of a run, oldest first, failed attempts among them.

@@ -19,11 +19,13 @@ PIPELINE = "taxi"
 
 @pytest.fixture
 def store_path(tmp_path: Path) -> str:
+    """Where a test keeps its store; nothing is there yet."""
     return str(tmp_path / "metadata.sqlite")
 
 
 @pytest.fixture
 def store(store_path: str) -> Iterator[MetadataStore]:
+    """An empty store in a file."""
     with MetadataStore(store_path) as opened:
         yield opened
 

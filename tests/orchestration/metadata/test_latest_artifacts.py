@@ -10,13 +10,14 @@ import pytest
 
 from penstock.components.base.artifact import Artifact
 from penstock.components.base.artifact_types import Examples, Model, ModelBlessing
-from penstock.orchestration.metadata.records import ArtifactState, RunState
+from penstock.orchestration.metadata.records import ArtifactState, NodeKey, RunState
 from penstock.orchestration.metadata.store import MetadataStore
 
 Execute = Callable[..., int]
 
 
 def example(uri: str, span: int = 0) -> Examples:
+    """Examples of one span."""
     made = Examples(uri, custom_properties={"payload_format": "parquet"})
     made.span = span
     return made
@@ -60,15 +61,9 @@ def test_numbers_survive_processes_and_pipelines_at_once(
     execute("r", "Gen", {"x": [example("/0")]})
     with MetadataStore(store_path) as other:
         for number in range(1, 9):
-            writer = (store, other)[number % 2]
-            node = store.get_execution(1)
-            key = type("K", (), {})  # a new node each time, in the same run
-            del key
-            from penstock.orchestration.metadata.records import NodeKey
-
-            named = NodeKey(node.pipeline, "r", f"n{number}", "test.Noop")
-            found = writer.register_execution(named, {}, {})
-            writer.publish_execution(named, found, {"x": [example(f"/{number}")]})
+            writer, node = (store, other)[number % 2], NodeKey("taxi", "r", f"n{number}", "test.N")
+            found = writer.register_execution(node, {}, {})
+            writer.publish_execution(node, found, {"x": [example(f"/{number}")]})
         newest = [a.uri for a in other.latest_artifacts("Examples", pipeline="taxi", limit=20)]
         other.end_run("r", RunState.COMPLETE)
     assert newest == [f"/{number}" for number in range(8, -1, -1)]
@@ -77,6 +72,7 @@ def test_numbers_survive_processes_and_pipelines_at_once(
 
 
 def blessing(model: Artifact, blessed: bool) -> ModelBlessing:
+    """An evaluator's verdict on a model."""
     return ModelBlessing(
         "/b", custom_properties={"blessed": int(blessed), "current_model_id": model.id or 0}
     )
@@ -127,9 +123,7 @@ def test_latest_blessed_model_is_the_one_that_tfx_takes(
     assert [found.id for found in merged] == sorted((b.id or 0 for b in blessings), reverse=True)
 
 
-def test_artifacts_are_listed_by_type_and_pipeline(
-    store: MetadataStore, execute: Execute
-) -> None:
+def test_artifacts_are_listed_by_type_and_pipeline(store: MetadataStore, execute: Execute) -> None:
     """Fails if `penstock artifacts list` or the garbage collection misses artifacts."""
     for number in range(120):
         made: Artifact = Model(f"/m{number}") if number % 40 == 0 else example(f"/e{number}")

@@ -21,6 +21,7 @@ Execute = Callable[..., int]
 
 
 def names(graph: LineageGraph) -> set[str]:
+    """URIs and node ids of what a graph holds."""
     uris = {record.artifact.uri for record in graph.artifacts.values()}
     return uris | {record.node_id for record in graph.executions.values()}
 

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from penstock.components.base.artifact import Artifact, PropertyType, PropertyValue
 from penstock.components.base.artifact_types import Examples
+from penstock.orchestration.metadata.codec import Sidecar, read_properties, write_properties
+from penstock.orchestration.metadata.library import library
 from penstock.orchestration.metadata.records import NodeKey, RunState
 from penstock.orchestration.metadata.store import MetadataStore
 from penstock.utils.errors import MetadataError
@@ -35,6 +37,7 @@ class Measured(Artifact):
 
 @pytest.fixture(scope="module")
 def memory() -> MetadataStore:
+    """One store for many values; it ends with the process."""
     store = MetadataStore("sqlite:///:memory:")
     store.begin_run("codec", "run")
     return store
@@ -46,6 +49,7 @@ names = st.from_regex(r"[a-z][a-z0-9_./ ]{0,20}", fullmatch=True)
 
 
 def same(one: Any, other: Any) -> bool:
+    """Whether two values are the same in type, sign and NaN too."""
     if isinstance(one, float) and math.isnan(one):
         return isinstance(other, float) and math.isnan(other)
     if isinstance(one, float) and one == 0:
@@ -75,9 +79,7 @@ def test_every_value_comes_back_as_it_was(
     record = memory.get_execution(execution_id)
     (found,) = record.outputs["out"]
     recorded = (found.custom_properties, found.properties, record.results, record.parameters)
-    for given_values, kept in zip(
-        (custom, expected, results, parameters), recorded, strict=True
-    ):
+    for given_values, kept in zip((custom, expected, results, parameters), recorded, strict=True):
         assert set(given_values) == set(kept)
         for name, value in given_values.items():
             assert same(value, kept[name]), (name, value, kept[name])
@@ -111,6 +113,7 @@ def test_small_floats_are_not_zero(memory: MetadataStore) -> None:
 
 
 def raw_execution(store: MetadataStore, execution_id: int) -> dict[str, Any]:
+    """Custom properties of an execution as ML Metadata has them."""
     (found,) = store._connection.read("get_executions_by_id", [execution_id])
     return {
         name: getattr(value, value.WhichOneof("value"))
@@ -226,3 +229,23 @@ def test_type_may_gain_properties_but_not_change_them(
     with pytest.raises(MetadataError, match=r"'test.Evolving' with other properties"):
         execute("r", outputs={"a": [changed("/3", properties={"a": "text"})]})
     store.end_run("r", RunState.FAILED)
+
+
+@given(error=st.text(max_size=3000), unit=st.sampled_from(["x", "é", "𝔘", '"', "\0"]),
+       length=st.integers(0, 9000))  # fmt: skip
+@hypothesis_settings(max_examples=40)
+def test_long_texts_fit_into_the_index_of_postgresql(error: str, unit: str, length: int) -> None:
+    """Fails if PostgreSQL would refuse a long error or parameter, or keep only a part of it."""
+    protos = library().protos
+    text = error + unit * length
+    sidecar = Sidecar(2000)
+    made = protos.Execution()
+    write_properties({"text": text}, made.custom_properties, sidecar, "custom_properties")
+    sidecar.write(made.custom_properties)
+    for name, value in made.custom_properties.items():
+        assert len(name) + len(value.string_value.encode()) <= 2100
+    again = protos.Execution.FromString(made.SerializeToString())
+    found = read_properties(again.custom_properties, "custom_properties", again.custom_properties)
+    assert found == {"text": text}
+    shown = made.custom_properties["text"].string_value
+    assert text.replace("\0", "\ufffd").startswith(shown) or text == "__MLMD_NULL__"

@@ -20,13 +20,9 @@ class Busy(Exception):
     """Stands for a locked database."""
 
 
-def failing(times: int) -> list[int]:
-    return list(range(times))
-
-
 def test_transient_errors_are_tried_again_with_bounded_growing_waits() -> None:
     """Fails if writers that collide give up at once or hammer the store."""
-    left, waits = failing(12), []
+    left, waits = list(range(12)), []
 
     def call() -> str:
         if left:

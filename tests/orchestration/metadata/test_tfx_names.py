@@ -79,6 +79,7 @@ RUN = "2026-11-20T10:00:00.000001"
 
 
 def record_run(store: MetadataStore) -> None:
+    """Records a run of the standard components."""
     store.begin_run("taxi", RUN)
     known: dict[str, Artifact] = {}
     for node_id, type_name, _, inputs, outputs in NODES:
@@ -110,6 +111,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def base_type(found: Any) -> str | None:
+    """Name of a type's system type."""
     if not found.HasField("base_type"):
         return None
     return str(type(found).SystemDefinedBaseType.Name(found.base_type))
