@@ -10,9 +10,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .components.base.artifact import Artifact
-
 __version__ = "0.1.0"
 
 #: The public names, by the module that defines them. Type checkers and editors read the
@@ -109,6 +106,30 @@ _HOMES = {
     ),
     ".orchestration.runners.local.selection": ("Selection",),
     ".utils.errors": ("PenstockError",),
+    ".components.ingest.input_config": (
+        "InputConfig",
+        "InputSplit",
+        "RangeConfig",
+        "RollingRange",
+        "StaticRange",
+    ),
+    ".components.ingest.output_config": (
+        "OutputConfig",
+        "OutputSplit",
+        "SplitConfig",
+    ),
+    ".components.ingest.payload": ("PayloadFormat",),
+    ".components.transform.splits_config": ("SplitsConfig",),
+    ".components.train.train_args": (
+        "EvalArgs",
+        "TrainArgs",
+    ),
+    ".components.analyze.eval_config": ("EvalConfig",),
+    ".components.push.push_destination": (
+        "Filesystem",
+        "PushDestination",
+    ),
+    ".components.validate.stats_options": ("StatsOptions",),
 }
 
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -123,6 +144,8 @@ __all__ = [
     "Component",
     "Cond",
     "CsvExampleGen",
+    "EvalArgs",
+    "EvalConfig",
     "Evaluator",
     "ExampleAnomalies",
     "ExampleStatistics",
@@ -130,6 +153,7 @@ __all__ = [
     "Examples",
     "Executor",
     "ExternalArtifact",
+    "Filesystem",
     "Float",
     "FnArgs",
     "HyperParameters",
@@ -138,6 +162,8 @@ __all__ = [
     "InferenceResult",
     "InfraBlessing",
     "Input",
+    "InputConfig",
+    "InputSplit",
     "InputUri",
     "Integer",
     "JsonValue",
@@ -151,30 +177,41 @@ __all__ = [
     "ModelRun",
     "OptionalInput",
     "Output",
+    "OutputConfig",
     "OutputDict",
+    "OutputSplit",
     "OutputUri",
     "Parameter",
     "ParameterValue",
+    "PayloadFormat",
     "PenstockError",
     "Pipeline",
     "PipelineIR",
     "PipelineInputs",
     "PropertyType",
+    "PushDestination",
     "PushedModel",
     "Pusher",
+    "RangeConfig",
     "Resolver",
     "Resources",
+    "RollingRange",
     "RunResult",
     "RuntimeParameter",
     "Schema",
     "SchemaGen",
     "Selection",
     "SplitArtifact",
+    "SplitConfig",
+    "SplitsConfig",
+    "StaticRange",
     "StatisticsGen",
+    "StatsOptions",
     "Strategy",
     "String",
     "Task",
     "Text",
+    "TrainArgs",
     "Trainer",
     "Transform",
     "TransformCache",
@@ -189,6 +226,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from .components.analyze.eval_config import EvalConfig as EvalConfig
     from .components.analyze.evaluator import Evaluator as Evaluator
     from .components.base.annotations import Input as Input
     from .components.base.annotations import OptionalInput as OptionalInput
@@ -246,14 +284,29 @@ if TYPE_CHECKING:
     )
     from .components.control.strategies import Strategy as Strategy
     from .components.ingest.csv_example_gen import CsvExampleGen as CsvExampleGen
+    from .components.ingest.input_config import InputConfig as InputConfig
+    from .components.ingest.input_config import InputSplit as InputSplit
+    from .components.ingest.input_config import RangeConfig as RangeConfig
+    from .components.ingest.input_config import RollingRange as RollingRange
+    from .components.ingest.input_config import StaticRange as StaticRange
+    from .components.ingest.output_config import OutputConfig as OutputConfig
+    from .components.ingest.output_config import OutputSplit as OutputSplit
+    from .components.ingest.output_config import SplitConfig as SplitConfig
+    from .components.ingest.payload import PayloadFormat as PayloadFormat
+    from .components.push.push_destination import Filesystem as Filesystem
+    from .components.push.push_destination import PushDestination as PushDestination
     from .components.push.pusher import Pusher as Pusher
     from .components.train.fn_args import FnArgs as FnArgs
+    from .components.train.train_args import EvalArgs as EvalArgs
+    from .components.train.train_args import TrainArgs as TrainArgs
     from .components.train.trainer import Trainer as Trainer
+    from .components.transform.splits_config import SplitsConfig as SplitsConfig
     from .components.transform.transform import Transform as Transform
     from .components.validate.example_validator import ExampleValidator as ExampleValidator
     from .components.validate.import_schema_gen import ImportSchemaGen as ImportSchemaGen
     from .components.validate.schema_gen import SchemaGen as SchemaGen
     from .components.validate.statistics_gen import StatisticsGen as StatisticsGen
+    from .components.validate.stats_options import StatsOptions as StatsOptions
     from .orchestration.ir import PipelineIR as PipelineIR
     from .orchestration.metadata.store import MetadataStore as MetadataStore
     from .orchestration.pipeline import Pipeline as Pipeline

@@ -21,32 +21,48 @@ version_of() {
     "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || :
 }
 
-# Whether the family of wheels pinned for Python $1 can be loaded here: for 3.12 and newer,
-# ml-metadata and TFDV on Linux are built for glibc 2.39 and no older one.
+# Whether what is pinned for Python $1 exists as wheels for this system: TensorFlow's family
+# is built for Linux on x86-64 (for 3.12 and newer with glibc 2.39), and for Macs with Apple
+# silicon (3.12 and newer only).
 has_wheels() {
-    case $1 in 3.12 | 3.13) ;; *) return 0 ;; esac
-    [ "$(uname -s)" = Linux ] || return 0
-    glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null | cut -d' ' -f2)
-    [ "${glibc#2.}" -ge 39 ] 2>/dev/null
+    case "$system/$1" in
+    Linux-x86_64/3.10 | Linux-x86_64/3.11) return 0 ;;
+    Linux-x86_64/*)
+        glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null | cut -d' ' -f2)
+        [ "${glibc#2.}" -ge 39 ] 2>/dev/null
+        ;;
+    Darwin-arm64/3.12 | Darwin-arm64/3.13) return 0 ;;
+    *) return 1 ;;
+    esac
 }
+
+# Whether Python $1 is one of those that the files beside this script are for.
+is_supported() { [ -f "$here/py$(echo "$1" | tr -d .).txt" ]; }
+
+system=$(uname -s)-$(uname -m)
+case $system in
+Linux-x86_64) usable="3.10 or 3.11, or with glibc 2.39 also 3.12 or 3.13" ;;
+Darwin-arm64) usable="3.12 or 3.13" ;;
+*) fail "TensorFlow's family, which this needs, is not built for $system; use Linux on x86-64." ;;
+esac
 
 if [ -n "$python" ]; then
     version=$(version_of "$python")
     [ -n "$version" ] || fail "PYTHON=$python does not run; name a $wanted interpreter."
-    [ -f "$here/py$(echo "$version" | tr -d .).txt" ] ||
+    is_supported "$version" ||
         fail "PYTHON=$python is Python $version, which is not supported; name a $wanted interpreter."
     has_wheels "$version" ||
-        fail "on a system with glibc older than 2.39, Python $version lacks wheels; name Python 3.10 or 3.11."
+        fail "TensorFlow's family is not built for Python $version on this system; name Python $usable."
 else
     for candidate in python3.11 python3.10 python3.12 python3.13 python3 python; do
         version=$(version_of "$candidate")
-        if [ -f "$here/py$(echo "$version" | tr -d .).txt" ] && has_wheels "$version"; then
+        if is_supported "$version" && has_wheels "$version"; then
             python=$candidate
             break
         fi
     done
-    [ -n "$python" ] || fail "no supported Python found on PATH; install $wanted" \
-        "(3.10 or 3.11 where glibc is older than 2.39), or name one: make PYTHON=/path/to/python3.11."
+    [ -n "$python" ] || fail "no supported Python found on PATH; install Python $usable," \
+        "or name one: make PYTHON=/path/to/python3.11."
 fi
 
 began=$(date +%s)

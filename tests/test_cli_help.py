@@ -12,10 +12,19 @@ from collections.abc import Iterator
 import click
 import pytest
 from click.testing import CliRunner
+
 from penstock.cli import cli, main
 from penstock.utils.errors import Cancelled, GateError, GraphError
 
-_BEYOND_HELP = {"rich", "pydantic", "ml_metadata", "yaml", "fsspec", "tensorflow", "multiprocessing"}
+_BEYOND_HELP = {
+    "rich",
+    "pydantic",
+    "ml_metadata",
+    "yaml",
+    "fsspec",
+    "tensorflow",
+    "multiprocessing",
+}
 
 
 def _commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -158,7 +167,9 @@ def test_reader_that_goes_away_is_no_error() -> None:
         "import sys\n"
         "from penstock.cli import cli, main\n"
         "import click\n"
-        "cli.commands['plan'].callback = lambda **options: [click.echo('x' * 999) for _ in range(999)]\n"
+        "def talk(**options):\n"
+        "    for _ in range(999): click.echo('x' * 999)\n"
+        "cli.commands['plan'].callback = talk\n"
         "sys.exit(main(['plan']))"
     )
     with subprocess.Popen(

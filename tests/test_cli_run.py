@@ -133,7 +133,7 @@ def test_settings_come_from_file_then_command_line(project: Path) -> None:
         (["--set", "train.epochs"], "--set needs node.param=value"),
         (["--param", "titel=x"], "did you mean: title"),
         (["--param", "title"], "--param needs name=value"),
-        (["--config", "bad.yaml"], "bad.yaml:2"),
+        (["--config", "bad.yaml"], "bad.yaml:3"),
         (["--config", "list.yaml"], "{node: {param: value}}"),
         (["--config", "wrong.yaml"], "did you mean: epochs"),
         (["--only", "trian"], "did you mean: train"),
@@ -154,7 +154,7 @@ def test_mistaken_options_name_what_was_meant(project: Path, words: list[str], s
 def test_text_parameter_takes_what_looks_like_a_number(project: Path) -> None:
     """If it fails, `--set node.name=2024` is refused for a parameter that is a text."""
     file = project / "toy.py"
-    file.write_text(file.read_text().replace('title=RuntimeParameter("title", str, "loss")', ""))
+    file.write_text(file.read_text().replace('title=RuntimeParameter("title", str, "loss"),', ""))
     told = json.loads(penstock("compile", "toy.py", "--set", "report.title=02139").stdout)
     assert told["nodes"][2]["parameters"]["title"] == "02139"
     told = json.loads(penstock("compile", "toy.py", "--set", "report.title=2024").stdout)

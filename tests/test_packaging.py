@@ -118,7 +118,9 @@ def _pins(*files: str) -> dict[str, Version]:
     lines = [
         line for file in files for line in (ROOT / "constraints" / file).read_text().split("\n")
     ]
-    pairs = [line.split("==") for line in lines if line and not line.startswith("#")]
+    # Behind a semicolon: the system that the pin is for.
+    pins = [line.partition(";")[0] for line in lines if line and not line.startswith("#")]
+    pairs = [pin.split("==") for pin in pins]
     assert all(len(pair) == 2 for pair in pairs), "each line is name==version"
     assert len({name for name, _ in pairs}) == len(pairs), "no name is pinned twice"
     return {re.sub(r"[-_.]+", "-", name).lower(): Version(version) for name, version in pairs}
@@ -194,9 +196,7 @@ def test_make_without_a_supported_python_says_so_in_one_sentence(tmp_path: Path)
     done = _install(str(tmp_path / "venv"), path=str(tools))
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
-    assert (
-        "no supported Python found on PATH; install Python 3.10, 3.11, 3.12 or 3.13" in done.stderr
-    )
+    assert "no supported Python found on PATH; install Python 3." in done.stderr
 
 
 def _make(folder: Path, *arguments: str) -> str:

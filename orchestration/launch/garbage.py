@@ -219,11 +219,11 @@ def _leftover_code(run: Run, records: _Records, old_runs: set[str]) -> Iterator[
     }
     for name in _entries(run.code_folder):
         path = os.path.join(run.code_folder, name)
-        # Beside the folder of each bundle lies a file that tells where its files came from.
+        # Beside the folder of each bundle lies a file that tells where its files came from,
+        # and what a process that was killed was just writing.
         if (
-            name.partition(".")[0] not in used
-            and time.time() - os.path.getmtime(path) > _CODE_MIN_AGE_S
-        ):
+            name.endswith(".tmp") or name.partition(".")[0] not in used
+        ) and time.time() - os.path.getmtime(path) > _CODE_MIN_AGE_S:
             yield Garbage(path, "code", "no kept run used this code", size_of(path))
 
 

@@ -19,6 +19,7 @@ import shutil
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ...components.base.artifact import Artifact, artifact_class, artifact_from_dict
 from ...components.base.control import ControlContext
@@ -99,7 +100,7 @@ class Launcher:
         except PenstockError as error:
             error.node = error.node or node.id
             outcome = self._failed_before_execution(node, error)
-        outcome = _timed(outcome, time.monotonic() - started)
+        outcome = replace(outcome, seconds=time.monotonic() - started)
         self.outputs.remember(node.id, outcome.outputs if outcome.state in _WITH_OUTPUTS else None)
         self.observer.node_ended(outcome)
         return outcome
@@ -190,18 +191,24 @@ class Launcher:
             {**explanation_properties(node, key), "attempt": attempt, "reason": reason},
         )
         log_path = self.run.log_path(node.id, execution_id)
-        state = NodeState.FAILED
-        error: PenstockError
+        done = NodeOutcome(
+            node.id, NodeState.COMPLETE, reason, execution_id, attempts=attempt, log_path=log_path
+        )
         try:
             outputs = self._allot(node, execution_id)
             # 5 execute, 6 digest
             result = self._execute(node, resolved, outputs, execution_id, attempt, log_path)
-            # 7 publish
-            published = {
-                name: [artifact_from_dict(raw) for raw in artifacts]
-                for name, artifacts in result.outputs.items()
-            }
-            keep = cache_policy(node, self.run) == "on"
+        except PenstockError as error:
+            return self._give_up(node, done, error)
+        except OSError as error:
+            return self._give_up(node, done, explain_os_error(error, self.run.root, "write"))
+        # 7 publish
+        published = {
+            name: [artifact_from_dict(raw) for raw in artifacts]
+            for name, artifacts in result.outputs.items()
+        }
+        keep = cache_policy(node, self.run) == "on"
+        try:
             self.store.publish_execution(
                 self._key(node),
                 execution_id,
@@ -209,42 +216,44 @@ class Launcher:
                 properties={**result.properties, "log_path": log_path},
                 cache_key=key.key if keep else None,
             )
-            return NodeOutcome(
-                node.id, NodeState.COMPLETE, reason, execution_id, published,
-                result.properties, attempts=attempt, log_path=log_path,
-            )  # fmt: skip
-        except Cancelled as stopped:
-            state, error = NodeState.CANCELLED, stopped
-        except PenstockError as failure:
-            error = failure
-        except OSError as failure:
-            error = explain_os_error(failure, self.run.root, "write")
-        finally:
-            shutil.rmtree(self.run.work_dir(execution_id), ignore_errors=True)
-        return self._give_up(node, execution_id, state, error, attempt, log_path)
+        except PenstockError as error:
+            return self._give_up(node, done, error, may_be_live=True)
+        return replace(done, outputs=published, properties=result.properties)
 
     def _give_up(
-        self,
-        node: NodeIR,
-        execution_id: int,
-        state: NodeState,
-        error: PenstockError,
-        attempt: int,
-        log_path: str,
+        self, node: NodeIR, done: NodeOutcome, error: PenstockError, *, may_be_live: bool = False
     ) -> NodeOutcome:
+        """Records a failure and deletes what was written.
+
+        Deleting comes first where it can: it makes room on a disk that was full, and whoever
+        is killed in between leaves an execution that recovery finds. Where publishing failed,
+        only the store can say that nothing is live.
+        """
         error.node = error.node or node.id
-        recorded = (
-            ExecutionState.CANCELED if state is NodeState.CANCELLED else ExecutionState.FAILED
-        )
-        self.store.fail_execution(
-            execution_id, recorded, json.dumps(error.to_dict()), log_path=log_path
-        )
+        stopped = isinstance(error, Cancelled)
+        if not may_be_live:
+            self._delete_outputs(node, done.execution_id)
+        try:
+            self.store.fail_execution(
+                done.execution_id,
+                ExecutionState.CANCELED if stopped else ExecutionState.FAILED,
+                json.dumps(error.to_dict()),
+                log_path=done.log_path,
+            )
+        except PenstockError as second:
+            # The first error is the one to mend; recovery finds what is still running.
+            _log.warning("%s: the failure could not be recorded: %s", node.id, second)
+        else:
+            self._delete_outputs(node, done.execution_id)
+        state = NodeState.CANCELLED if stopped else NodeState.FAILED
+        return replace(done, state=state, reason=str(error.what), error=error)
+
+    def _delete_outputs(self, node: NodeIR, execution_id: int) -> None:
         for name in node.outputs:
-            storage.remove_tree(self.run.output_uri(node.id, name, execution_id))
-        return NodeOutcome(
-            node.id, state, str(error.what), execution_id, error=error,
-            attempts=attempt, log_path=log_path,
-        )  # fmt: skip
+            try:
+                storage.remove_tree(self.run.output_uri(node.id, name, execution_id))
+            except PenstockError as error:
+                _log.warning("%s: what it wrote could not be deleted: %s", node.id, error)
 
     def _failed_before_execution(self, node: NodeIR, error: PenstockError) -> NodeOutcome:
         """Keeps a record of a failure in phases 1 to 3, if the store can take one."""
@@ -297,12 +306,9 @@ class Launcher:
                 got=f"{type(error).__name__}: {error}",
                 fix="run it again; if it persists, run the node alone: penstock node run",
             ) from error
+        finally:
+            # Before anything is recorded, so that whatever is killed, no scratch is forgotten.
+            shutil.rmtree(spec.work_dir, ignore_errors=True)
 
 
 _WITH_OUTPUTS = (NodeState.COMPLETE, NodeState.CACHED)
-
-
-def _timed(outcome: NodeOutcome, seconds: float) -> NodeOutcome:
-    from dataclasses import replace
-
-    return replace(outcome, seconds=seconds)

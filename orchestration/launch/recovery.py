@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 from ...utils import storage
+from ...utils.errors import StorageError
 from ...utils.logs import get_logger
 from ..ir import PipelineIR
 from ..metadata.records import RunRecord, RunState
@@ -28,19 +30,49 @@ def recover(store: MetadataStore, run: Run, ir: PipelineIR) -> list[RunRecord]:
     for found in store.open_runs(run.pipeline):
         if found.id == run.id or not found.owner_alive():
             ended.append(found)
-            _clear(store, found, run, ir)
+            clear(store, found, ir, run.root)
+            if found.id != run.id:
+                store.end_run(
+                    found.id, RunState.INTERRUPTED, error="its process ended without a word"
+                )
     return ended
 
 
-def _clear(store: MetadataStore, found: RunRecord, run: Run, ir: PipelineIR) -> None:
-    outputs = {node.id: list(node.outputs) for node in ir.nodes}
-    for execution in store.mark_stale(found.id):
-        _log.warning(
-            "%s: execution %d of run %s was interrupted; its output is deleted",
-            execution.node_id, execution.id, found.id,
-        )  # fmt: skip
-        for output in outputs.get(execution.node_id, ()):
-            storage.remove_tree(run.output_uri(execution.node_id, output, execution.id))
-        shutil.rmtree(run.work_dir(execution.id), ignore_errors=True)
-    if found.id != run.id:
-        store.end_run(found.id, RunState.INTERRUPTED, error="its process ended without a word")
+def clear(store: MetadataStore, found: RunRecord, ir: PipelineIR, root: str) -> None:
+    """Marks the executions of a run that nobody runs any more, and deletes what they wrote.
+
+    What is marked cannot be published any more, so it is marked first. Failed executions
+    are looked at again, as whoever marked them may have been killed before it deleted.
+
+    Args:
+        store: The store.
+        found: The run.
+        ir: The pipeline as it is now.
+        root: Where the run wrote, if that was not recorded.
+    """
+    then = Run(found.id, found.pipeline, str(found.properties.get("root") or root))
+    interrupted = {execution.id for execution in store.mark_stale(found.id)}
+    for execution in store.run_executions(found.id):
+        if execution.succeeded:
+            continue
+        if execution.id in interrupted:
+            _log.warning(
+                "%s: execution %d of run %s was interrupted; its output is deleted",
+                execution.node_id, execution.id, found.id,
+            )  # fmt: skip
+        try:
+            for output in _outputs(then, execution.node_id, ir):
+                storage.remove_tree(then.output_uri(execution.node_id, output, execution.id))
+        except StorageError as error:
+            # Nothing refers to it, so it is in nobody's way.
+            _log.warning("%s; `penstock gc` tries again", error)
+        shutil.rmtree(then.work_dir(execution.id), ignore_errors=True)
+
+
+def _outputs(run: Run, node_id: str, ir: PipelineIR) -> set[str]:
+    """Names of a node's outputs: those it has now, and those it had in that run."""
+    names = {output for node in ir.nodes if node.id == node_id for output in node.outputs}
+    folder = storage.join(run.root, node_id)
+    if storage.is_local(folder) and storage.is_dir(folder):
+        names.update(os.listdir(storage.local_path(folder)))
+    return names

@@ -51,6 +51,10 @@ def decide(
     node: NodeIR, resolved: ResolvedNode, key: CacheKey, run: Run, store: MetadataStore
 ) -> ReuseDecision:
     """Looks the key up and checks that what it finds still holds."""
+    if run.resumed:
+        done = _done_before(node, key, run, store)
+        if done is not None:
+            return done
     if cache_policy(node, run) == "off":
         return ReuseDecision("the cache is off")
     found = store.lookup_cache(key.key)
@@ -62,6 +66,25 @@ def decide(
     return ReuseDecision(
         f"nothing changed since run {found.execution.run_id}", found.execution, found.outputs
     )
+
+
+def _done_before(
+    node: NodeIR, key: CacheKey, run: Run, store: MetadataStore
+) -> ReuseDecision | None:
+    """What the node did in this very run before it was interrupted, whatever the cache policy."""
+    last = store.node_execution(run.id, node.id)
+    if last is None or not last.succeeded:
+        return None
+    if last.custom_properties.get(INGREDIENTS) != _ingredients(key):
+        return None
+    outputs = store.outputs_of(last.id)
+    if any(not storage.exists(found.uri) for kept in outputs.values() for found in kept):
+        return None
+    return ReuseDecision("it was done before the run was interrupted", last, outputs)
+
+
+def _ingredients(key: CacheKey) -> str:
+    return json.dumps(dict(key.ingredients), sort_keys=True)
 
 
 def _gone(
@@ -136,7 +159,7 @@ def _changed_code(node: NodeIR, entry: str, last: ExecutionRecord) -> str:
 def explanation_properties(node: NodeIR, key: CacheKey) -> dict[str, str]:
     """What to keep with an execution so that a later miss can be explained."""
     statements = {entry: dict(code.statements) for entry, code in node.code.items()}
-    kept = {INGREDIENTS: json.dumps(dict(key.ingredients), sort_keys=True)}
+    kept = {INGREDIENTS: _ingredients(key)}
     if statements:
         kept[STATEMENTS] = json.dumps(statements, sort_keys=True)
     return kept

@@ -29,6 +29,7 @@ class Run:
         root: Folder or URL below which payloads are written.
         parameters: Values of the runtime parameters.
         cache: Overrides every node's cache policy, where set.
+        resumed: Whether the run goes on where it ended before.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Run:
     root: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     cache: str | None = None
+    resumed: bool = False
 
     def output_uri(self, node_id: str, output: str, execution_id: int) -> str:
         """Where an execution writes one output. Holds the execution's id: never reused."""
@@ -83,6 +85,7 @@ def describe_run(
     root: str | None = None,
     parameters: Mapping[str, Any] | None = None,
     cache: str | None = None,
+    resumed: bool = False,
 ) -> Run:
     """The run that settings ask for; nothing is recorded or created yet.
 
@@ -98,7 +101,7 @@ def describe_run(
         root = str(Scope(values, facts, NoOutputs()).resolve(ir.root)) or default_root(ir.name)
     if storage.is_local(root):
         root = os.path.abspath(storage.local_path(root))
-    return Run(run_id, ir.name, root, values, cache)
+    return Run(run_id, ir.name, root, values, cache, resumed)
 
 
 class NoOutputs:

@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict
 
-from penstock import Input, OutputDict, PushedModel, component
+from penstock import Input, PushedModel, component
+
+
+class Answer(TypedDict):
+    """The probability of a dispute, and the features that it was computed from."""
+
+    probability: float
+    features: dict[str, int]
 
 
 @component(preload=("tensorflow",))
-def canary(
-    pushed_model: Input[PushedModel], record: dict[str, Any]
-) -> OutputDict(probability=float, features=dict):
+def canary(pushed_model: Input[PushedModel], record: dict[str, Any]) -> Answer:
     """Predicts from one raw record with the pushed model alone.
 
     The transformation that training used is inside the model, so the record needs no

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the pipeline as the command line does, and shows what the pushed model answers.
 
-    python -m penstock.pipelines.consumer_complaints.demo
+python -m penstock.pipelines.consumer_complaints.demo
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from penstock.cli import main as command_line
-from penstock.components.base.artifact import ValueArtifact
+from penstock.components.base.artifact import Artifact, ValueArtifact
 from penstock.orchestration.metadata.store import MetadataStore
 
 from .settings import Settings, load_settings
@@ -47,7 +49,7 @@ def show_answer(settings: Settings) -> None:
     print(f"and the answer: the consumer will dispute with probability {probability:.3f}")
 
 
-def _value(answers: dict[str, list[object]], name: str) -> object:
+def _value(answers: Mapping[str, Sequence[Artifact]], name: str) -> Any:
     (found,) = answers[name]
     assert isinstance(found, ValueArtifact)
     return found.read()

@@ -13,15 +13,25 @@ from penstock import (
     Channel,
     Cond,
     CsvExampleGen,
+    EvalConfig,
     Evaluator,
     ExampleValidator,
+    Filesystem,
+    InputConfig,
+    InputSplit,
     LatestBlessedModelStrategy,
     Model,
     ModelBlessing,
+    OutputConfig,
+    OutputSplit,
     Pipeline,
+    PushDestination,
     Pusher,
+    RangeConfig,
     Resolver,
+    RollingRange,
     SchemaGen,
+    SplitConfig,
     StatisticsGen,
     Trainer,
     Transform,
@@ -39,16 +49,16 @@ def create_pipeline(settings: Settings | None = None) -> Pipeline:
     data = settings.data
     example_gen = CsvExampleGen(
         input_base=str(HERE / data.folder),
-        input_config={"splits": [{"name": "all", "pattern": data.pattern}]},
-        range_config={"rolling_range": {"num_spans": data.months}},
-        output_config={
-            "split_config": {
-                "splits": [
-                    {"name": "train", "hash_buckets": data.train_buckets},
-                    {"name": "eval", "hash_buckets": data.eval_buckets},
+        input_config=InputConfig(splits=[InputSplit(name="all", pattern=data.pattern)]),
+        range_config=RangeConfig(rolling_range=RollingRange(num_spans=data.months)),
+        output_config=OutputConfig(
+            split_config=SplitConfig(
+                splits=[
+                    OutputSplit(name="train", hash_buckets=data.train_buckets),
+                    OutputSplit(name="eval", hash_buckets=data.eval_buckets),
                 ]
-            }
-        },
+            )
+        ),
         # Numbers in this publication; texts in others, which mask the last two digits.
         column_types={ZIP_CODE: "string"},
     )
@@ -89,12 +99,14 @@ def create_pipeline(settings: Settings | None = None) -> Pipeline:
         model=trainer.outputs["model"],
         baseline_model=last_blessed.outputs["model"],
         schema=schema_gen.outputs["schema"],
-        eval_config=_eval_config(settings.evaluation),
+        eval_config=EvalConfig.model_validate(_eval_config(settings.evaluation)),
     )
     pusher = Pusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
-        push_destination={"filesystem": {"base_directory": str(Path(settings.serving).resolve())}},
+        push_destination=PushDestination(
+            filesystem=Filesystem(base_directory=str(Path(settings.serving).resolve()))
+        ),
     )
     pushed = pusher.outputs["pushed_model"]
     with Cond(pushed.future().custom_property("pushed") == 1):

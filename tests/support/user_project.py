@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PIPELINE = '''
+PIPELINE = """
 from penstock import Examples, Input, Model, Output, OutputDict, Pipeline, RuntimeParameter
 from penstock import component
 from penstock.utils.errors import GateError
@@ -22,7 +23,9 @@ def ingest(examples: Output[Examples], rows: int = 10) -> None:
         file.write(chr(10).join(map(str, range(rows))))
 
 @component
-def train(examples: Input[Examples], model: Output[Model], epochs: int = 3) -> OutputDict(loss=float):
+def train(
+    examples: Input[Examples], model: Output[Model], epochs: int = 3
+) -> OutputDict(loss=float):
     with open(model.path("weights"), "w") as file:
         file.write({helper}.double(str(epochs)))
     return {{"loss": 1.0 / epochs}}
@@ -44,15 +47,15 @@ def create_pipeline():
         title=RuntimeParameter("title", str, "loss"),
     )
     return Pipeline("toy", components=[read, trained, told])
-'''
+"""
 
-HELPER = '''
+HELPER = """
 def double(text):
     return text * 2
 
 def fail(loss):
     return {}[loss]
-'''
+"""
 
 
 def write_project(folder: Path, name: str) -> Path:
@@ -65,12 +68,13 @@ def write_project(folder: Path, name: str) -> Path:
 
 @contextmanager
 def forgetting_imports() -> Iterator[None]:
-    """Undoes what importing a user's pipeline does to this process."""
-    modules, path = dict(sys.modules), list(sys.path)
+    """Undoes the imports of users' files in the current folder, and what they did to the path."""
+    path = list(sys.path)
     try:
         yield
     finally:
-        for name in set(sys.modules) - set(modules):
-            if not name.startswith("penstock"):
-                del sys.modules[name]
         sys.path[:] = path
+        here = os.path.realpath(os.getcwd()) + os.sep
+        for name, module in list(sys.modules.items()):
+            if os.path.realpath(getattr(module, "__file__", None) or "/").startswith(here):
+                del sys.modules[name]

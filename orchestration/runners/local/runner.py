@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ....utils import storage
-from ....utils.errors import Cancelled, DataError, ExecutionError, MetadataError
+from ....utils.errors import Cancelled, DataError, ExecutionError, MetadataError, PenstockError
+from ....utils.logs import get_logger
 from ....utils.user_code import loading_module
 from ...ir import PipelineIR
 from ...launch.launcher import Launcher
 from ...launch.outcome import NodeOutcome, NodeState, RunObserver
-from ...launch.recovery import recover
+from ...launch.recovery import clear, recover
+from ...launch.root_check import check_root
 from ...launch.run import Run, describe_run
 from ...launch.workers.pool import WorkerPool
 from ...metadata.records import RunState
@@ -27,6 +29,8 @@ from .preloading import PreloadingObserver
 from .resource_pool import machine_resources
 from .scheduler import Scheduler
 from .selection import Selection
+
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,12 @@ class LocalRunner:
         ir = pipeline.compile() if isinstance(pipeline, Pipeline) else pipeline
         refuse_inside_worker()
         run = describe_run(
-            ir, run_id=resume or run_id, root=root, parameters=parameters, cache=cache
+            ir,
+            run_id=resume or run_id,
+            root=root,
+            parameters=parameters,
+            cache=cache,
+            resumed=bool(resume),
         )
         chosen = (selection or Selection()).chosen(ir)
         metadata = self.metadata or getattr(pipeline, "metadata", "")
@@ -133,12 +142,46 @@ class LocalRunner:
                     got=found.owner_text,
                     fix="wait for it, or stop that process first",
                 )
+        check_root(store, run)
         recover(store, run, ir)
         store.begin_run(run.pipeline, run.id, properties={"root": run.root, "ir": ir.digest})
-        ir.save(run.ir_path)
 
     def _run(self, ir: PipelineIR, run: Run, store: MetadataStore, chosen: list[str]) -> RunResult:
         cancel = threading.Event()
+        outcomes: dict[str, NodeOutcome] = {}
+        result = RunResult(run, outcomes, store.setting)
+        state, error = RunState.FAILED, "it ended before its nodes did"
+        try:
+            ir.save(run.ir_path)
+            self._launch(ir, run, store, chosen, cancel, outcomes)
+            state, error = RunState.COMPLETE, ""
+            if not result.succeeded:
+                state, error = RunState.FAILED, "; ".join(each.reason for each in result.failed)
+                if cancel.is_set():
+                    state, error = RunState.CANCELED, "stopped by the user"
+        except PenstockError as failure:
+            error = str(failure)
+            raise
+        finally:
+            _end(store, run, ir, state, error)
+            self.observer.run_ended(outcomes)
+        if state is RunState.CANCELED:
+            raise Cancelled(
+                f"run {run.id} was stopped",
+                fix=f"penstock run … --resume {run.id}",
+            )
+        return result
+
+    def _launch(
+        self,
+        ir: PipelineIR,
+        run: Run,
+        store: MetadataStore,
+        chosen: list[str],
+        cancel: threading.Event,
+        outcomes: dict[str, NodeOutcome],
+    ) -> None:
+        """Runs the chosen nodes; what becomes of each is in `outcomes`, however it ends."""
         resources = machine_resources()
         # Enough for whatever the resources let run at once.
         workers = self.max_workers or max(4, int(resources.cpu / 0.25))
@@ -147,25 +190,26 @@ class LocalRunner:
             launcher = Launcher(ir, run, store, pool, observer=observer, cancel=cancel)
             adopt_unselected(ir, launcher, store, chosen)
             self.observer.run_started(run.id, chosen)
-            scheduler = Scheduler(ir, chosen, launcher.launch, resources, cancel)
-            state, error = RunState.FAILED, ""
-            try:
-                with stopped_by_signals(cancel):
-                    scheduler.run()
-                result = RunResult(run, scheduler.outcomes, store.setting)
-                state = RunState.COMPLETE if result.succeeded else RunState.FAILED
-                error = "; ".join(str(found.reason) for found in result.failed)
-                if cancel.is_set():
-                    state, error = RunState.CANCELED, "stopped by the user"
-            finally:
-                store.end_run(run.id, state, error=error)
-                self.observer.run_ended(scheduler.outcomes)
-        if cancel.is_set():
-            raise Cancelled(
-                f"run {run.id} was stopped",
-                fix=f"penstock run … --resume {run.id}",
-            )
-        return result
+            scheduler = Scheduler(ir, chosen, launcher.launch, resources, cancel, outcomes)
+            with stopped_by_signals(cancel):
+                scheduler.run()
+
+
+def _end(store: MetadataStore, run: Run, ir: PipelineIR, state: RunState, error: str) -> None:
+    """Records how a run ended, and what its nodes could not record themselves.
+
+    Raises:
+        MetadataError: The run is complete, but that could not be recorded.
+    """
+    try:
+        if state is not RunState.COMPLETE:
+            clear(store, store.get_run(run.id), ir, run.root)
+        store.end_run(run.id, state, error=error)
+    except MetadataError as second:
+        if state is RunState.COMPLETE:
+            raise
+        # What the run failed of is to be mended first; the next run does what is left to do.
+        _log.warning("how run %s ended could not be recorded: %s", run.id, second)
 
 
 @contextlib.contextmanager

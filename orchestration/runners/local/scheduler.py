@@ -28,6 +28,7 @@ class Scheduler:
         launch: Runs one node through all phases.
         resources: What this machine has.
         cancel: Set to start nothing more.
+        outcomes: Takes in what becomes of each node.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Scheduler:
         launch: Callable[[str], NodeOutcome],
         resources: ResourcePool,
         cancel: threading.Event,
+        outcomes: dict[str, NodeOutcome] | None = None,
     ) -> None:
         self._nodes: dict[str, NodeIR] = {node.id: node for node in ir.nodes}
         kept = set(chosen)
@@ -52,7 +54,7 @@ class Scheduler:
         self._launch = launch
         self._resources = resources
         self._cancel = cancel
-        self.outcomes: dict[str, NodeOutcome] = {}
+        self.outcomes = outcomes if outcomes is not None else {}
 
     def run(self) -> dict[str, NodeOutcome]:
         """Runs until nothing is left that can run. Outcomes by node id."""

@@ -162,11 +162,11 @@ def test_closing_waits_for_what_runs(make_spec):
 def test_starting_a_worker_leaves_this_process_as_it_was(make_spec):
     """A run changes the environment or the main module of the notebook it runs in."""
     main = sys.modules["__main__"]
-    before = dict(os.environ), main.__spec__, main.__file__
+    before = dict(os.environ), main.__spec__, getattr(main, "__file__", None)
     with WorkerPool(max_workers=1) as pool:
         pool.warm()
         pool.execute(make_spec("Nothing"))
-    assert (dict(os.environ), main.__spec__, main.__file__) == before
+    assert (dict(os.environ), main.__spec__, getattr(main, "__file__", None)) == before
 
 
 def test_a_script_without_guard_is_not_run_again(run_script):

@@ -41,6 +41,7 @@ from penstock.utils.errors import (
     MetadataError,
     NodeTimeout,
     ParameterError,
+    StorageError,
     UserCodeError,
 )
 
@@ -209,6 +210,25 @@ def test_a_failed_run_is_resumed(tmp_path: Path) -> None:
     }
     with MetadataStore(resumed.metadata) as store:
         assert store.get_run(failed.run.id).state is RunState.COMPLETE
+
+
+def test_a_resumed_run_keeps_what_it_did_without_the_cache(tmp_path: Path) -> None:
+    """Without it, resuming a run that uses no cache would begin at the beginning."""
+    pipeline = unreliable(tmp_path / "root", tmp_path / "marker", attempts=2, retries=0)
+    failed = run(pipeline, cache="off")
+    resumed = run(pipeline, resume=failed.run.id, cache="off").raise_for_failure()
+    assert states(resumed)["start"] == "cached"
+    assert states(resumed)["fail_until"] == "complete"
+
+
+def test_a_root_of_another_store_is_not_touched(tmp_path: Path) -> None:
+    """Without it, a lost store would make new runs write into, or delete, old results."""
+    first = run(diamond(tmp_path / "root"))
+    kept = first.outcomes["start"].outputs["text"][0]
+    other = LocalRunner(metadata=str(tmp_path / "other.sqlite"))
+    with pytest.raises(StorageError, match="which the metadata store does not know"):
+        other.run(diamond(tmp_path / "root"))
+    assert read(kept) == "ab"
 
 
 def test_resuming_an_unknown_run_names_the_nearest(tmp_path: Path) -> None:
