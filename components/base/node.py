@@ -19,6 +19,7 @@ from .expression import Predicate
 N = TypeVar("N", bound="Node")
 
 CachePolicy = Literal["on", "off", "read_only"]
+Trigger = Literal["all_succeeded", "always"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class NodePolicy:
         retry_delay_s: Seconds before the first retry; doubled for each one after it.
         timeout_s: Seconds that one attempt may take; None for no limit.
         resources: What it needs while it runs.
+        trigger: `all_succeeded` of the nodes before it, or `always`: once they have ended,
+            however they did. A node that runs always is never reused.
     """
 
     cache: CachePolicy | None = None
@@ -54,6 +57,7 @@ class NodePolicy:
     retry_delay_s: float = 1.0
     timeout_s: float | None = None
     resources: Resources = field(default_factory=Resources)
+    trigger: Trigger = "all_succeeded"
 
 
 _active_conditions: list[Predicate] = []
@@ -107,7 +111,9 @@ class Node:
 
     inputs: dict[str, Channel]
     parameters: dict[str, Any]
-    outputs: dict[str, Channel]
+    # To a type checker a component's input is its artifact (see `annotations`), so what is
+    # looked up by name must fit there.
+    outputs: dict[str, Any]
     user_code: dict[str, Any]
 
     def __init__(self, node_id: str) -> None:
@@ -163,6 +169,15 @@ class Node:
                     expected="on, off or read_only",
                     got=repr(value),
                     suggestion=nearest(str(value), ("on", "off", "read_only")),
+                    location=caller_location(),
+                )
+            if name == "trigger" and value not in ("all_succeeded", "always"):
+                raise ParameterError(
+                    "the trigger is unknown",
+                    node=self.id,
+                    expected="all_succeeded or always",
+                    got=repr(value),
+                    suggestion=nearest(str(value), ("all_succeeded", "always")),
                     location=caller_location(),
                 )
             numeric = name in ("retries", "retry_delay_s", "timeout_s") and value is not None

@@ -29,8 +29,8 @@ ARROW_TYPES = {
 }
 
 _EXACT_IN_FLOAT = 2**53
-_NOT_FINITE = pa.array(["nan", "-nan", "inf", "-inf", "infinity", "-infinity"])
-_ZERO, _NINE, _MINUS = ord("0"), ord("9"), ord("-")
+_NOT_FINITE = ("nan", "-nan", "inf", "-inf", "infinity", "-infinity")
+_ZERO, _NINE, _MINUS, _PLUS = b"09-+"
 _HEXADECIMAL = np.frombuffer(b"xX", np.uint8)
 
 
@@ -77,7 +77,7 @@ class ColumnEvidence:
             texts = pc.ascii_trim(texts, characters=" \t")
             values = _cast(texts, pa.int64()) if self.all_int else None
         if values is not None:
-            if _any_leading_zero(texts):
+            if _any_irregular(texts):
                 self.all_int = self.all_number = False
                 return
             self.has_finite = True
@@ -90,14 +90,14 @@ class ColumnEvidence:
 
     def _add_floats(self, texts: pa.Array) -> None:
         floats = _cast(texts, pa.float64())
-        if floats is None or _any_leading_zero(texts):
+        if floats is None or _any_irregular(texts):
             self.all_number = False
             return
         values = floats.to_numpy(zero_copy_only=False)
         finite = np.isfinite(values)
         if not finite.all():
             words = pc.utf8_lower(texts.filter(pa.array(~finite)))
-            if not pc.all(pc.is_in(words, value_set=_NOT_FINITE)).as_py():
+            if not pc.all(pc.is_in(words, value_set=pa.array(_NOT_FINITE))).as_py():
                 self.all_number = False
                 return
         self.has_finite |= bool(finite.any())
@@ -115,8 +115,8 @@ def _cast(texts: pa.Array, kind: pa.DataType) -> pa.Array | None:
         return None
 
 
-def _any_leading_zero(texts: pa.Array) -> bool:
-    """Whether any number has a zero before another digit, or is `-0`."""
+def _any_irregular(texts: pa.Array) -> bool:
+    """Whether any number has a plus sign, a zero before another digit, or is `-0`."""
     _, offset_buffer, text_buffer = texts.buffers()
     offsets = np.frombuffer(offset_buffer, np.int32, len(texts) + 1, texts.offset * 4)
     # Two bytes to spare: the last text may be one byte long.
@@ -125,6 +125,9 @@ def _any_leading_zero(texts: pa.Array) -> bool:
     starts, ends = offsets[:-1].astype(np.int64), offsets[1:].astype(np.int64)
     negative = data[starts] == _MINUS
     starts = starts + negative
+    if (data[starts] == _PLUS).any():
+        # Some versions of Arrow take it for a number, others do not.
+        return True
     zero = data[starts] == _ZERO
     if not zero.any():
         return False

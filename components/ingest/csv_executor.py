@@ -117,7 +117,7 @@ def _scan(
     """The first pass over all files."""
     with storage_errors(folder, "write"):
         scans = [
-            scan_file(path, dialect, plan, os.path.join(folder, f"{at}.splits"), progress.scanned)
+            scan_file(path, dialect, plan, os.path.join(folder, str(at)), progress.scanned)
             for at, path in enumerate(sources.files)
         ]
     check_headers(scans)
@@ -175,9 +175,11 @@ def _write_file(
     progress: _Progress,
 ) -> None:
     """Reads a scanned file again and hands its records to their splits."""
-    batches = CsvBatches(scan.path, dialect, types, scan.header, scan.block_size)
+    if not scan.rows:
+        return
+    batches = CsvBatches(scan.text, dialect, types, scan.header, scan.block_size)
     done = 0
-    for batch in explained(batches, dialect, scan.header):
+    for batch in explained(batches, scan.path, dialect, scan.header):
         rows = batch.num_rows
         if scan.assignment:
             assigned = read_assignment(scan, done, rows)
@@ -187,11 +189,11 @@ def _write_file(
             writers.write(fixed or plan.names[0], batch)
         done += rows
         progress.written(rows)
-    if done != scan.rows or batches.stream.source != (scan.size, scan.sha256):
+    if done != scan.rows or scan.changed():
         raise DataError(
             "the file was changed while it was read",
             expected=f"{scan.rows} records in {scan.size} bytes, as a moment before",
-            got=f"{done} records in {batches.stream.source[0]} bytes",
+            got=f"{done} records in {os.path.getsize(scan.path)} bytes",
             location=scan.path,
             fix="run again once the file is complete",
         )

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from ...utils.errors import DataError
-from .csv_source import CsvDialect, TextBytes, text_lines
+from .csv_source import CsvDialect, is_gzip, text_lines
 
 _BAD_VALUE = re.compile(r"In CSV column #(\d+).*conversion error to (\w+).*?: (.*)", re.DOTALL)
 
@@ -100,8 +100,8 @@ def _records(path: str, dialect: CsvDialect) -> Iterator[_Reader]:
     """Records of a file, read strictly."""
     limit = csv.field_size_limit(sys.maxsize)
     try:
-        with TextBytes(path, dialect.encoding) as stream:
-            yield csv.reader(text_lines(stream), delimiter=dialect.delimiter, strict=True)
+        lines = text_lines(path, dialect.encoding)
+        yield csv.reader(lines, delimiter=dialect.delimiter, strict=True)
     finally:
         csv.field_size_limit(limit)
 
@@ -123,7 +123,7 @@ def _ragged(path: str, line: int, record: list[str], expected: int, delimiter: s
 
 
 def _undecodable(path: str, dialect: CsvDialect) -> DataError:
-    opened = gzip.open if _is_gzip(path) else open
+    opened = gzip.open if is_gzip(path) else open
     with opened(path, "rb") as file:
         for line, text in enumerate(file, 1):
             try:
@@ -143,11 +143,6 @@ def _undecodable(path: str, dialect: CsvDialect) -> DataError:
         location=path,
         fix="set the parameter encoding",
     )
-
-
-def _is_gzip(path: str) -> bool:
-    with open(path, "rb") as file:
-        return file.read(2) == b"\x1f\x8b"
 
 
 def _bad_value(

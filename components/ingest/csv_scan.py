@@ -8,7 +8,9 @@ says does not depend on other files, so files can be scanned apart.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +18,19 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ...utils.errors import DataError, nearest
+from ...utils.hashing import digest_file
+from ...utils.storage_errors import storage_errors
 from .column_types import ColumnEvidence
 from .csv_faults import explain, find_fault
-from .csv_source import BLOCK_SIZES, READ_ERRORS, CsvBatches, CsvDialect, read_header
+from .csv_source import (
+    BLOCK_SIZES,
+    READ_ERRORS,
+    CsvBatches,
+    CsvDialect,
+    ends_properly,
+    read_header,
+    transcode,
+)
 from .output_config import SplitPlan
 from .record_hash import record_hashes, split_indices
 
@@ -29,31 +41,40 @@ class FileScan:
 
     Attributes:
         path: The file.
+        text: The file that holds its text as UTF-8: itself, or a copy.
         header: Names of its columns, as they stand in the file.
         rows: Number of records.
         evidence: What its cells say about types, by column name.
         size: Bytes on disk.
         sha256: Digest of the bytes on disk.
+        changed_ns: When it was last changed, in nanoseconds since 1970.
         block_size: Bytes of text parsed at a time.
         assignment: File with the split of every record: little-endian 16-bit indices
             into the plan's names. Empty where splits do not depend on records.
     """
 
     path: str
+    text: str
     header: tuple[str, ...]
     rows: int
     evidence: Mapping[str, ColumnEvidence]
     size: int
     sha256: str
+    changed_ns: int
     block_size: int
     assignment: str
+
+    def changed(self) -> bool:
+        """Whether the file is no longer what it was before the first pass."""
+        now = os.stat(self.path)
+        return (now.st_size, now.st_mtime_ns) != (self.size, self.changed_ns)
 
 
 def scan_file(
     path: str,
     dialect: CsvDialect,
     plan: SplitPlan,
-    assignment: str,
+    scratch: str,
     report_rows: Callable[[int], None],
 ) -> FileScan:
     """Reads a file once, from end to end.
@@ -62,57 +83,106 @@ def scan_file(
         path: The file.
         dialect: How to read it.
         plan: How records are distributed.
-        assignment: Where to write the split of every record.
+        scratch: Beginning of the names of files that the second pass needs.
         report_rows: Called with the number of records of each batch.
 
     Raises:
         DataError: The file is not what it should be.
     """
+    with storage_errors(path, "read"):
+        status = os.stat(path)
+    text = path if dialect.is_utf8 else f"{scratch}.csv"
     try:
-        header = read_header(path, dialect)
+        header, has_records = read_header(path, dialect)
+        if text != path:
+            transcode(path, dialect.encoding, text)
     except READ_ERRORS as error:
         raise explain(path, dialect, (), error) from None
-    hashed = _hashed_columns(path, header, plan)
-    for block_size in BLOCK_SIZES:
-        batches = CsvBatches(path, dialect, {n: pa.string() for n in header}, header, block_size)
-        evidence = {name: ColumnEvidence() for name in header}
-        rows = 0
-        try:
-            with open(assignment, "wb") as file:
-                for batch in explained(batches, dialect, header):
-                    for name, cells in zip(header, batch.columns, strict=True):
-                        evidence[name].add(cells)
-                    if plan.by_hash:
-                        chosen = [batch.column(header.index(name)) for name in hashed]
-                        hashes = record_hashes(chosen, batch.num_rows)
-                        file.write(split_indices(hashes, plan.bounds).astype("<u2").tobytes())
-                    rows += batch.num_rows
-                    report_rows(batch.num_rows)
-            break
-        except RecordTooLong:
-            report_rows(-rows)
-    if batches.stream.quotes % 2:
-        # An unclosed quote in the last cell swallows records without an error.
-        fault = find_fault(path, dialect, header)
-        if fault is not None:
-            raise fault
-    size, digest = batches.stream.source
+    scan = _TextScan(path, text, dialect, header, plan, f"{scratch}.splits", report_rows)
+    with ThreadPoolExecutor(1) as beside:
+        digest = beside.submit(digest_file, path)
+        if has_records:
+            scan.run()
     return FileScan(
-        path,
-        tuple(header),
-        rows,
-        evidence,
-        size,
-        digest,
-        block_size,
-        assignment if plan.by_hash else "",
+        path=path,
+        text=text,
+        header=tuple(header),
+        rows=scan.rows,
+        evidence=scan.evidence,
+        size=status.st_size,
+        sha256=digest.result(),
+        changed_ns=status.st_mtime_ns,
+        block_size=scan.block_size,
+        assignment=scan.assignment if plan.by_hash and scan.rows else "",
     )
 
 
+class _TextScan:
+    """The first pass over the text of one file."""
+
+    def __init__(
+        self,
+        path: str,
+        text: str,
+        dialect: CsvDialect,
+        header: list[str],
+        plan: SplitPlan,
+        assignment: str,
+        report_rows: Callable[[int], None],
+    ) -> None:
+        self.path = path
+        self.text = text
+        self.dialect = dialect
+        self.header = header
+        self.plan = plan
+        self.assignment = assignment
+        self.report_rows = report_rows
+        self.hashed = _hashed_columns(path, header, plan)
+        self.block_size = BLOCK_SIZES[0]
+        self.rows = 0
+        self.evidence = {name: ColumnEvidence() for name in header}
+
+    def run(self) -> None:
+        """Reads the text, with larger blocks if a record does not fit into one."""
+        for self.block_size in BLOCK_SIZES:
+            try:
+                last = self._read()
+                break
+            except RecordTooLong:
+                self.report_rows(-self.rows)
+                self.rows = 0
+                self.evidence = {name: ColumnEvidence() for name in self.header}
+        last_cells = [last] if last is not None else self.dialect.null_values
+        if not ends_properly(self.text, last_cells, self.dialect.delimiter):
+            fault = find_fault(self.path, self.dialect, self.header)
+            if fault is not None:
+                raise fault
+
+    def _read(self) -> str | None:
+        """Reads the text once; returns its last cell."""
+        types = {name: pa.string() for name in self.header}
+        batches = CsvBatches(self.text, self.dialect, types, self.header, self.block_size)
+        last: str | None = None
+        with open(self.assignment, "wb") as file:
+            for batch in explained(batches, self.path, self.dialect, self.header):
+                for name, cells in zip(self.header, batch.columns, strict=True):
+                    self.evidence[name].add(cells)
+                if self.plan.by_hash:
+                    chosen = [batch.column(self.header.index(name)) for name in self.hashed]
+                    hashes = record_hashes(chosen, batch.num_rows)
+                    splits = split_indices(hashes, self.plan.bounds)
+                    file.write(splits.astype("<u2").tobytes())
+                self.rows += batch.num_rows
+                self.report_rows(batch.num_rows)
+                if batch.num_rows:
+                    last = batch.columns[-1][-1].as_py()
+        return last
+
+
 def explained(
-    batches: CsvBatches, dialect: CsvDialect, header: Sequence[str]
+    batches: CsvBatches, path: str, dialect: CsvDialect, header: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
-    """The batches, with what goes wrong in reading them explained.
+    """The batches of a file, with what goes wrong in reading them explained.
 
     Raises:
         DataError: The file is not what it should be.
@@ -123,7 +193,7 @@ def explained(
     except READ_ERRORS as error:
         if "straddles two block boundaries" in str(error) and batches.block_size < BLOCK_SIZES[-1]:
             raise RecordTooLong from None
-        raise explain(batches.path, dialect, header, error) from None
+        raise explain(path, dialect, header, error) from None
 
 
 class RecordTooLong(Exception):

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading one CSV file, plain or gzip, in batches of Arrow records."""
+"""Reading one CSV file, plain or gzip, in batches of Arrow records.
+
+Arrow reads ahead in a thread of its own. What it reads from must not be a Python object:
+giving up in the middle of a file would then wait for a thread that waits for the
+interpreter. So only native streams are handed to it.
+"""
 
 from __future__ import annotations
 
 import codecs
 import csv
 import gzip
-import hashlib
-import io
 import os
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, cast
 
 import pyarrow as pa
 import pyarrow.csv
@@ -24,7 +27,7 @@ from ...utils.storage_errors import storage_errors
 BLOCK_SIZES = (4 << 20, 128 << 20)
 
 #: What reading may raise when the file is not what it should be.
-READ_ERRORS = (pa.ArrowInvalid, UnicodeError, EOFError, OSError, csv.Error)
+READ_ERRORS = (pa.ArrowInvalid, UnicodeError, EOFError, OSError, csv.Error, zlib.error)
 
 #: Beginnings of files that are something else.
 _MAGIC = {
@@ -83,118 +86,83 @@ class CsvDialect:
         return codecs.lookup(self.encoding).name in ("utf-8", "utf-8-sig", "ascii")
 
 
-class _Tap(io.RawIOBase):
-    """A file whose bytes are digested and counted as they are read."""
-
-    def __init__(self, path: str) -> None:
-        self._file = open(path, "rb")  # noqa: SIM115 - closed by `close`
-        self._digest = hashlib.sha256()
-        self.size = 0
-
-    def read(self, size: int = -1) -> bytes:
-        chunk = self._file.read(size)
-        self._digest.update(chunk)
-        self.size += len(chunk)
-        return chunk
-
-    def readable(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-    @property
-    def sha256(self) -> str:
-        """Digest of what was read."""
-        return self._digest.hexdigest()
+def is_gzip(path: str) -> bool:
+    """Whether a file is compressed by gzip, whatever its name."""
+    with storage_errors(path, "read"), open(path, "rb") as file:
+        return file.read(2) == b"\x1f\x8b"
 
 
-class TextBytes(io.RawIOBase):
-    """The text of a file as UTF-8: decompressed, transcoded, ended by a line end.
-
-    Attributes:
-        quotes: Number of quote characters read so far.
-    """
-
-    def __init__(self, path: str, encoding: str) -> None:
-        self._tap = _Tap(path)
-        with open(path, "rb") as file:
-            gzipped = file.read(2) == b"\x1f\x8b"
-        plain = gzip.GzipFile(fileobj=cast("IO[bytes]", self._tap)) if gzipped else self._tap
-        self._plain = cast("IO[bytes]", plain)
-        utf8 = CsvDialect(encoding=encoding).is_utf8
-        self._decoder = None if utf8 else codecs.getincrementaldecoder(encoding)()
-        self._ended = False
-        self._last = b"\n"
-        self.quotes = 0
-
-    def read(self, size: int = -1) -> bytes:
-        """At most about `size` bytes; none at the end."""
-        while not self._ended:
-            chunk = self._plain.read(size)
-            self._ended = not chunk
-            if self._decoder:
-                # A decoder may swallow a few bytes and give nothing yet.
-                chunk = self._decoder.decode(chunk, final=self._ended).encode()
-            if chunk:
-                self.quotes += chunk.count(b'"')
-                self._last = chunk[-1:]
-                return chunk
-        if self._last not in (b"\n", b"\r"):
-            self._last = b"\n"
-            return b"\n"
-        return b""
-
-    def readable(self) -> bool:
-        """Always true."""
-        return True
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._plain.close()
-        self._tap.close()
-        super().close()
-
-    @property
-    def source(self) -> tuple[int, str]:
-        """(number, SHA-256) of the bytes on disk read so far."""
-        return self._tap.size, self._tap.sha256
-
-
-def text_lines(stream: TextBytes) -> Iterator[str]:
+def text_lines(path: str, encoding: str) -> Iterator[str]:
     """Lines of a file with their ends, of any of the three kinds.
 
     Raises:
         UnicodeDecodeError: The file is not text of its encoding.
+        EOFError, gzip.BadGzipFile, zlib.error: The file is compressed and damaged.
     """
-    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    decoder = codecs.getincrementaldecoder(_without_mark(encoding))()
     rest = ""
-    while True:
-        chunk = stream.read(1 << 20)
-        text = rest + decoder.decode(chunk, final=not chunk)
-        if not chunk:
-            yield from _split_lines(text)
-            return
-        # A line end may be cut in two between chunks: keep the last line back.
-        lines = _split_lines(text)
-        rest = lines.pop() if lines else ""
-        yield from lines
+    with gzip.open(path, "rb") if is_gzip(path) else open(path, "rb") as file:
+        while True:
+            chunk = file.read(1 << 20)
+            lines = _split_lines(rest + decoder.decode(chunk, final=not chunk))
+            if not chunk:
+                yield from lines
+                return
+            # A line end may be cut in two between chunks: keep the last line back.
+            rest = lines.pop() if lines else ""
+            yield from lines
+
+
+def _without_mark(encoding: str) -> str:
+    """The same encoding, such that a byte order mark is no part of the text."""
+    return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
 
 
 def _split_lines(text: str) -> list[str]:
     return re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", text)
 
 
-def read_header(path: str, dialect: CsvDialect) -> list[str]:
-    """Names of the columns of a file, checked.
+def transcode(path: str, encoding: str, target: str) -> None:
+    """Writes the text of a file as UTF-8 to another.
+
+    Raises:
+        UnicodeDecodeError: The file is not text of its encoding.
+    """
+    with open(target, "w", encoding="utf-8", newline="") as file:
+        file.writelines(text_lines(path, encoding))
+
+
+def read_header(path: str, dialect: CsvDialect) -> tuple[list[str], bool]:
+    """(names of the columns of a file, whether anything follows), checked.
 
     Raises:
         DataError: The file is empty, no CSV file, or its header is missing or ambiguous.
         StorageError: The file cannot be opened.
+        UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error: It is damaged.
     """
     with storage_errors(path, "read"), open(path, "rb") as file:
         start = file.read(8)
+    _check_kind(path, start, dialect)
+    lines = text_lines(path, dialect.encoding)
+    if dialect.column_names is not None:
+        _check_header(dialect.column_names, path)
+        return list(dialect.column_names), any(line.strip("\r\n") for line in lines)
+    records = csv.reader(lines, delimiter=dialect.delimiter)
+    header = next((record for record in records if record), None)
+    if header is None:
+        raise DataError(
+            "the file is empty",
+            expected="a header line and records",
+            got=f"{os.path.getsize(path)} bytes",
+            location=path,
+            fix="remove the file, or write it again",
+        )
+    _check_header(header, f"{path}:{records.line_num}")
+    return header, any(line.strip("\r\n") for line in lines)
+
+
+def _check_kind(path: str, start: bytes, dialect: CsvDialect) -> None:
+    """Checks by its first bytes that a file is not something else altogether."""
     for magic, what in _MAGIC.items():
         if start.startswith(magic):
             raise DataError(
@@ -210,22 +178,6 @@ def read_header(path: str, dialect: CsvDialect) -> list[str]:
             location=path,
             fix="set encoding='utf-16'",
         )
-    if dialect.column_names is not None:
-        return list(dialect.column_names)
-    with TextBytes(path, dialect.encoding) as stream:
-        records = csv.reader(text_lines(stream), delimiter=dialect.delimiter)
-        header = next((record for record in records if record), None)
-        line = records.line_num
-    if header is None:
-        raise DataError(
-            "the file is empty",
-            expected="a header line and records",
-            got=f"{os.path.getsize(path)} bytes",
-            location=path,
-            fix="remove the file, or write it again",
-        )
-    _check_header(header, f"{path}:{line}")
-    return header
 
 
 def _check_header(names: Sequence[str], location: str) -> None:
@@ -264,7 +216,7 @@ def _is_measure(text: str) -> bool:
 
 
 class CsvBatches:
-    """Batches of one file's records; iterate once.
+    """Batches of the records of one file, UTF-8 text.
 
     Args:
         path: The file.
@@ -284,7 +236,6 @@ class CsvBatches:
     ) -> None:
         self.path = path
         self.block_size = block_size
-        self.stream = TextBytes(path, dialect.encoding)
         self._read = pyarrow.csv.ReadOptions(
             block_size=block_size, column_names=header if dialect.column_names else None
         )
@@ -298,11 +249,56 @@ class CsvBatches:
         )
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        with self.stream:
-            reader = pyarrow.csv.open_csv(
-                pa.PythonFile(self.stream, mode="r"),
-                read_options=self._read,
-                parse_options=self._parse,
-                convert_options=self._convert,
-            )
-            yield from reader
+        stream = pa.OSFile(self.path, "rb")
+        if is_gzip(self.path):
+            stream = pa.CompressedInputStream(stream, "gzip")
+        yield from pyarrow.csv.open_csv(
+            stream,
+            read_options=self._read,
+            parse_options=self._parse,
+            convert_options=self._convert,
+        )
+
+
+def ends_properly(path: str, last_cells: Sequence[str], delimiter: str) -> bool:
+    """Whether a file's last cell is closed, if it is quoted.
+
+    An unclosed quote in a last column takes up all that follows, without an error.
+
+    Args:
+        path: The file, UTF-8 text.
+        last_cells: What the last cell of the last record may have been.
+        delimiter: The character between cells.
+
+    Returns:
+        True if it is, or False if it may not be.
+    """
+    longest = max(len(cell.encode()) for cell in last_cells)
+    if is_gzip(path):
+        # Its end cannot be read without the rest; without a line end little is at stake.
+        if not any("\n" in cell or "\r" in cell for cell in last_cells):
+            return True
+        with gzip.open(path, "rb") as zipped:
+            end = _tail(zipped, 2 * longest + 4096)
+    else:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.path.getsize(path) - 2 * longest - 4096))
+            end = file.read()
+    text = end.decode(errors="replace").rstrip("\r\n")
+    for cell in last_cells:
+        quoted = '"' + cell.replace('"', '""') + '"'
+        plain = [] if "\n" in cell or "\r" in cell else [cell]
+        for form in [quoted, *plain]:
+            if text == form or text.endswith(
+                tuple(before + form for before in (delimiter, "\n", "\r"))
+            ):
+                return True
+    return False
+
+
+def _tail(file: gzip.GzipFile, size: int) -> bytes:
+    """The last bytes of a stream."""
+    end = b""
+    while chunk := file.read(max(size, 1 << 20)):
+        end = (end + chunk)[-size:]
+    return end

@@ -40,6 +40,9 @@ class ShardWriter(Protocol):
     def close(self) -> None:
         """Completes the file."""
 
+    def abandon(self) -> None:
+        """Lets go of the file as it is, after an error."""
+
 
 def open_shard(path: str, schema: pa.Schema, payload: PayloadFormat) -> ShardWriter:
     """A writer for one file.
@@ -87,6 +90,12 @@ class ParquetShardWriter:
             self._flush(self._waiting_rows)
         self._writer.close()
 
+    def abandon(self) -> None:
+        """Lets go of the file as it is: writing more after an error crashes Arrow."""
+        self._waiting, self._waiting_rows = [], 0
+        with suppress(Exception):
+            self._writer.close()
+
     def _flush(self, rows: int) -> None:
         table = pa.Table.from_batches(self._waiting, schema=self._schema)
         # In one piece: page boundaries would follow the pieces.
@@ -114,6 +123,11 @@ class TFRecordShardWriter:
     def close(self) -> None:
         """Completes the file."""
         self._writer.close()
+
+    def abandon(self) -> None:
+        """Lets go of the file as it is."""
+        with suppress(Exception):
+            self._writer.close()
 
 
 class SplitWriters:
@@ -143,6 +157,7 @@ class SplitWriters:
             os.makedirs(folder, exist_ok=True)
             path = os.path.join(folder, payload.file_name(shard, shards))
             self._writers[split] = open_shard(path, schema, payload)
+        self._open = list(self._writers.values())
 
     def write(self, split: str, batch: pa.RecordBatch) -> None:
         """Appends records to a split."""
@@ -162,13 +177,14 @@ class SplitWriters:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for writer in self._writers.values():
-            if error is None:
-                writer.close()
-            else:
-                # The files are incomplete and will be deleted: what matters is the error.
-                with suppress(Exception):
-                    writer.close()
+        try:
+            while error is None and self._open:
+                self._open[0].close()
+                self._open.pop(0)
+        finally:
+            # Incomplete files will be deleted: what matters is the error.
+            for writer in self._open:
+                writer.abandon()
 
 
 def stored_schema(schema: pa.Schema, payload: PayloadFormat) -> pa.Schema:

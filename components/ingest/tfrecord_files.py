@@ -51,8 +51,10 @@ class TFRecordWriter:
 
     def close(self) -> None:
         """Completes the file."""
-        self._file.close()
-        self._raw.close()
+        try:
+            self._file.close()
+        finally:
+            self._raw.close()
 
 
 def read_tfrecords(path: str, batch_size: int) -> Iterator[list[bytes]]:

@@ -21,11 +21,16 @@ Ingest = Callable[..., Examples]
 def ingest(tmp_path: Path) -> Ingest:
     """Writes files to a folder, ingests them, and returns the artifact.
 
-    Keyword arguments are those of `CsvExampleGen`; `input_base` is the folder by default.
+    `before` is called when only the executor is left to run. Other keyword arguments are
+    those of `CsvExampleGen`; `input_base` is the folder by default.
     """
     runs = iter(range(10_000))
 
-    def run(files: Mapping[str, str | bytes], **arguments: Any) -> Examples:
+    def run(
+        files: Mapping[str, str | bytes],
+        before: Callable[[], None] = lambda: None,
+        **arguments: Any,
+    ) -> Examples:
         number = next(runs)
         folder = tmp_path / f"in{number}"
         for name, content in files.items():
@@ -41,6 +46,7 @@ def ingest(tmp_path: Path) -> Ingest:
         uri.mkdir()
         work.mkdir()
         examples = Examples(str(uri))
+        before()
         CsvExecutor().execute(
             Task(
                 parameters=node.parameters,

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import gzip
+import json
+import resource
 from typing import Any
 
 import pytest
 
-from penstock.utils.errors import DataError
+from penstock.components.ingest import csv_scan
+from penstock.utils.errors import DataError, StorageError
 
 GOOD = "a,b,c\n" + "".join(f"{n},x,{n}.5\n" for n in range(2000))
 
@@ -36,6 +39,8 @@ GOOD = "a,b,c\n" + "".join(f"{n},x,{n}.5\n" for n in range(2000))
         (b"PK\x03\x04....", "ZIP archive or an Excel", None),
         ("a,b\n1,2\n".encode("utf-16"), "UTF-16", None),
         (gzip.compress(GOOD.encode())[:-9], "cut off or damaged", None),
+        (gzip.compress(GOOD.encode())[:-8], "cut off or damaged", None),
+        (gzip.compress(GOOD.encode())[:-1], "cut off or damaged", None),
         (gzip.compress(GOOD.encode())[:300], "cut off or damaged", None),
         (gzip.compress(GOOD.encode())[:-8] + b"\0" * 8, "cut off or damaged", None),
     ],
@@ -47,6 +52,61 @@ def test_fault_is_explained(ingest: Any, content: str | bytes, what: str, line: 
     assert "data.csv" in (raised.value.location or "")
     if line is not None:
         assert (raised.value.location or "").endswith(f"data.csv:{line}")
+
+
+@pytest.mark.parametrize("name", ["data.csv", "data.csv.gz"])
+def test_fault_far_from_the_end(ingest: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Giving up in the middle of a large file hangs: Arrow's threads are still reading it."""
+    monkeypatch.setattr(csv_scan, "BLOCK_SIZES", (4096, 1 << 20))
+    lines = [f"{n},{'x' * 50},{n}.5" for n in range(100_000)]
+    lines[30_000] = "1,2"
+    with pytest.raises(DataError, match="too few cells") as raised:
+        ingest({name: "a,b,c\n" + "\n".join(lines)})
+    assert (raised.value.location or "").endswith(f"{name}:30002")
+
+
+@pytest.mark.parametrize("name", ["data.csv", "data.csv.gz"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        '1,"p\nq"\n',
+        '1,"p\nq"',
+        '1,"p""q"""\r\n',
+        "1,\n",
+        '1,""\n',
+        "1,NA",
+        '1,"NA"\n\n\n',
+        '1,5"',
+        '1,",x"',
+    ],
+)
+def test_last_cells_that_are_right(ingest: Any, name: str, end: str) -> None:
+    """A file that ends in a proper way is taken for one with an unclosed quote."""
+    examples = ingest({name: "a,b\n1,2\n" + end}, null_values=["NA"])
+    assert sum(json.loads(examples.custom_properties["row_counts"]).values()) == 2
+
+
+def test_unclosed_quote_in_compressed_file(ingest: Any) -> None:
+    """Records behind an unclosed quote vanish where the end of a file cannot be looked at."""
+    with pytest.raises(DataError, match="never closed"):
+        ingest({"data.csv.gz": 'a,b\n1,2\n3,"4\n5,6\n'})
+
+
+def test_full_disk(ingest: Any) -> None:
+    """A full disk crashes the process, or its error says nothing."""
+    rows = "".join(f"{n},{n * 7919 % 100_003}\n" for n in range(200_000))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for payload in ("parquet", "tfrecord"):
+        with pytest.raises(StorageError, match="cannot write"):
+            try:
+                files = {"data.csv": "a,b\n" + rows}
+                ingest(
+                    files,
+                    payload_format=payload,
+                    before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, limits[1])),
+                )
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_fault_in_compressed_file(ingest: Any) -> None:

@@ -86,6 +86,7 @@ def statistics(execute: Execute, examples: Any) -> Callable[..., ExampleStatisti
     """Statistics of columns: `statistics(train={"x": [1, None]})`."""
 
     def compute(**splits: Mapping[str, list[Any]]) -> ExampleStatistics:
+        pytest.importorskip("tensorflow_data_validation")
         from penstock.components.validate.statistics_gen import StatisticsGen
 
         found: ExampleStatistics = execute(StatisticsGen, {"examples": examples(**splits)})[
