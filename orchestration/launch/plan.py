@@ -9,6 +9,7 @@ from typing import Literal
 
 from ...components.base.artifact import Artifact
 from ...components.base.control import ControlContext
+from ...utils.errors import PenstockError
 from ...utils.hashing import FileDigestCache
 from ...utils.module_loading import load_object
 from ..ir import NodeIR, PipelineIR
@@ -83,7 +84,11 @@ def forecast(
             last = store.last_execution(ir.name, node.id)
             upstream.known[node.id] = store.outputs_of(last.id) if last else None
             continue
-        found = _one(node, run, store, scope, files, running, upstream)
+        try:
+            found = _one(node, run, store, scope, files, running, upstream)
+        except PenstockError as error:
+            error.node = error.node or node.id
+            raise
         if found.action in ("run", "after"):
             running.add(node.id)
         forecasts.append(found)
