@@ -24,6 +24,7 @@ from ..base.artifact_types import (
 )
 from ..base.executor import Task
 from ..ingest.examples_reader import split_files
+from ..transform.graph_errors import storage_error
 from ..transform.saved_model_digest import tree_digest
 from .data_access import ExamplesAccess
 from .fn_args import FnArgs
@@ -47,6 +48,7 @@ class TrainerExecutor:
 
         Raises:
             DataError: The data cannot be read as the schema says.
+            StorageError: The disk is full.
             UserCodeError: `run_fn` saved no model that can serve.
             Exception: Whatever `run_fn` raises.
         """
@@ -58,9 +60,11 @@ class TrainerExecutor:
         try:
             run_fn(arguments)
         except Exception as error:
-            if access.error is not None:
-                raise access.error from error
-            raise
+            # Neither is the user's mistake, though both come out of the user's code.
+            told = access.error or storage_error(error, task.node_id)
+            if told is None:
+                raise
+            raise told from error
         model = task.output("model", Model)
         flavor = check_serving_model(arguments.serving_model_dir, run_fn, task.node_id)
         if not os.listdir(arguments.eval_model_dir):

@@ -20,11 +20,12 @@ from tensorflow_transform import impl_helper
 from tensorflow_transform.saved import saved_transform_io_v2
 
 from ...utils.errors import DataError
+from ...utils.storage_errors import storage_errors
 from ..ingest.examples_writer import open_shard
 from ..ingest.payload import PayloadFormat
-from .analysis import graph_error
 from .beam_runner import pipeline_options
 from .feature_reader import FeatureReader
+from .graph_errors import explain_op_error
 
 
 @dataclass(frozen=True)
@@ -95,13 +96,18 @@ class GraphApplication:
 
         Raises:
             DataError: The graph fails on the data, or changes the number of rows.
+            StorageError: The file cannot be written.
         """
-        writer = open_shard(shard.target, self.arrow_schema, payload)
+        with storage_errors(shard.target, "write"):
+            writer = open_shard(shard.target, self.arrow_schema, payload)
         for batch in self._reader(shard.source):
-            writer.write(self.transform(batch))
+            transformed = self.transform(batch)
+            with storage_errors(shard.target, "write"):
+                writer.write(transformed)
             if on_rows is not None:
                 on_rows(batch.num_rows)
-        writer.close()
+        with storage_errors(shard.target, "write"):
+            writer.close()
         return writer.rows
 
     def transform(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -115,7 +121,7 @@ class GraphApplication:
         try:
             outputs = self._loader.apply_transform_model(tensors)
         except tf.errors.OpError as error:
-            raise graph_error(error, node) from error
+            raise explain_op_error(error, node) from error
         for name, value in outputs.items():
             rows = int(_row_count(value))
             if rows != batch.num_rows:

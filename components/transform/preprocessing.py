@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,6 +12,11 @@ from typing import Any
 import tensorflow as tf
 
 from ...utils.errors import DataError, PenstockError, UserCodeError, nearest
+
+#: What `tf.Example`s, and so transformed examples, can hold.
+_DTYPES = (tf.float32, tf.int64, tf.string)
+
+_INVALID_SHAPE = re.compile(r"Feature (?P<name>.+) \(.*\) had invalid shape (?P<shape>\(.*?\))")
 
 _registered: dict[str, Preprocessing] = {}
 
@@ -71,7 +77,7 @@ class Preprocessing:
         """The transformed features.
 
         Raises:
-            UserCodeError: The function returned no tensors, or some without rows.
+            UserCodeError: The function returned no tensors, or some that cannot be features.
         """
         features = RawFeatures(inputs)
         features.node_id = self.node_id
@@ -102,6 +108,13 @@ class Preprocessing:
                     "a tf.Tensor, tf.SparseTensor or tf.RaggedTensor",
                     f"{value!r} ({type(value).__name__})",
                 )
+            if value.dtype not in _DTYPES:
+                raise self._refuse(
+                    f"returned {name!r} with a type that examples do not have",
+                    "tf.float32, tf.int64 or tf.string",
+                    repr(value.dtype),
+                    f"return tf.cast({name}, tf.int64) or tf.cast({name}, tf.float32)",
+                )
             if value.shape.rank == 0:
                 raise self._refuse(
                     f"returned {name!r} without a dimension for the rows",
@@ -110,7 +123,21 @@ class Preprocessing:
                 )
         return dict(outputs)
 
-    def _refuse(self, what: str, expected: str, got: str) -> PenstockError:
+    def explained(self, error: BaseException) -> PenstockError | None:
+        """What TensorFlow Transform complains of in the function's result, for its author."""
+        found = _INVALID_SHAPE.search(str(error)) if isinstance(error, ValueError) else None
+        if found is None:
+            return None
+        told = self._refuse(
+            f"returns {found['name']!r} with a shape that may differ between batches",
+            "a known size in every dimension but the first, or a sparse or ragged tensor",
+            f"shape {found['shape']}",
+            "fix the size with tf.ensure_shape, or return tf.sparse.from_dense of it",
+        )
+        told.__cause__ = error
+        return told
+
+    def _refuse(self, what: str, expected: str, got: str, fix: str | None = None) -> PenstockError:
         code = getattr(inspect.unwrap(self.function), "__code__", None)
         return UserCodeError(
             f"preprocessing_fn {what}",
@@ -118,6 +145,7 @@ class Preprocessing:
             expected=expected,
             got=got,
             location=f"{code.co_filename}:{code.co_firstlineno}" if code else None,
+            fix=fix,
         )
 
 

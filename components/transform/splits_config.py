@@ -18,4 +18,4 @@ class SplitsConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     analyze: list[str] = Field(default=["train"], min_length=1)
-    transform: list[str] | None = None
+    transform: list[str] | None = Field(default=None, min_length=1)

@@ -51,13 +51,25 @@ class TransformExecutor:
             f for split in splits.analyze for one in examples for f in split_files(one, split)
         ]
         rows = sum(count_rows(one, split) for split in splits.analyze for one in examples)
+        if not rows:
+            raise DataError(
+                "there are no rows to analyze",
+                node=task.node_id,
+                expected="rows in split " + ", ".join(splits.analyze),
+                got=", ".join(analyzed),
+            )
         task.report_progress(0, None, f"analyzing {rows} rows")
         self._analyze(task, reader, analyzed, graph)
         graph.content_digest = tree_digest(graph.uri)
         recorded: dict[str, PropertyValue] = {"analyzed_rows": rows}
-        if task.outputs.get("transformed_examples"):
+        if not task.outputs.get("transformed_examples"):
+            return recorded
+        if task.parameter("materialize", bool):
             wanted = splits.transform if splits.transform is not None else examples[0].splits
             recorded["transformed_rows"] = self._transform(task, reader, examples, wanted, graph)
+        else:
+            # Declared, and switched off for this run.
+            task.output("transformed_examples", Examples).splits = []
         return recorded
 
     def _analyze(

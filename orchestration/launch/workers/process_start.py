@@ -28,6 +28,8 @@ _ALWAYS = {
 _UNLESS_SET = {
     # Only errors: the rest is notes on how TensorFlow was built.
     "TF_CPP_MIN_LOG_LEVEL": "2",
+    # TensorFlow Transform chooses Keras 2 when it is imported, unless someone has chosen.
+    "TF_USE_LEGACY_KERAS": "0",
 }
 
 
