@@ -126,6 +126,7 @@ def _policy(entry: GraphNode) -> PolicyIR:
         retry_delay_s=policy.retry_delay_s,
         timeout_s=policy.timeout_s,
         resources=ResourcesIR(cpu=resources.cpu, memory_gb=resources.memory_gb, gpu=resources.gpu),
+        trigger=policy.trigger,
     )
 
 

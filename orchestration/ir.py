@@ -100,6 +100,8 @@ class PolicyIR(_Model):
     retry_delay_s: float = 1.0
     timeout_s: float | None = None
     resources: ResourcesIR = Field(default_factory=ResourcesIR)
+    #: `always`: runs once its predecessors have ended, however they did.
+    trigger: Literal["all_succeeded", "always"] = "all_succeeded"
 
 
 class NodeIR(_Model):

@@ -67,10 +67,13 @@ class Pipeline(Node):
         cache: Policy of all nodes that state none: `on`, `off` or `read_only`.
         beam_pipeline_args: Flags for Beam pipelines that components start.
         description: What it is for.
+        on_exit: A node that runs at the end whether or not others failed, such as one that
+            tells somebody. What it takes from others should be optional inputs.
 
     Raises:
         ParameterError: The name cannot be used in paths.
-        WiringError: `components` holds something that is not a node.
+        WiringError: `components` holds something that is not a node, or `on_exit` is one
+            that cannot run at the end.
     """
 
     type_name = "penstock.Pipeline"
@@ -87,6 +90,7 @@ class Pipeline(Node):
         cache: CachePolicy = "on",
         beam_pipeline_args: Sequence[str] = (),
         description: str = "",
+        on_exit: Node | None = None,
     ) -> None:
         check_pipeline_name(name)
         super().__init__(name)
@@ -103,7 +107,7 @@ class Pipeline(Node):
                 )
         self.name = name
         self.root = root
-        self.components = list(components)
+        self.components = self._with_exit(components, on_exit)
         self.inputs = dict(inputs or {})
         self.outputs = OutputMapping(
             self, {key: InnerChannel(found, self, key) for key, found in (outputs or {}).items()}
@@ -112,6 +116,21 @@ class Pipeline(Node):
         self.cache = cache
         self.beam_pipeline_args = list(beam_pipeline_args)
         self.text = description
+
+    def _with_exit(self, components: Sequence[Node], last: Node | None) -> list[Node]:
+        if last is None:
+            return list(components)
+        if not isinstance(last, Node) or isinstance(last, Pipeline):
+            raise WiringError(
+                f"pipeline {self.id!r} cannot end with what on_exit was given",
+                expected="one node",
+                got=f"{last!r} ({type(last).__name__})",
+                location=self.location,
+                fix="pass a component; several nodes can be given with_policy(trigger='always')",
+            )
+        others = [found for found in components if found is not last]
+        last.with_policy(trigger="always").add_upstream_nodes(others)
+        return [*others, last]
 
     @property
     def description(self) -> str:

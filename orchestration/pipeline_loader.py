@@ -168,6 +168,10 @@ def _same_file(module: ModuleType, path: str) -> bool:
 
 def _imported(name: str, shown: str) -> ModuleType:
     importlib.invalidate_caches()
+    kept = sys.dont_write_bytecode
+    # Compiled files are told apart by second and size: an edit within the second that keeps
+    # the size would bring back the old pipeline.
+    sys.dont_write_bytecode = True
     try:
         return importlib.import_module(name)
     except PenstockError:
@@ -179,6 +183,8 @@ def _imported(name: str, shown: str) -> ModuleType:
         raise raised_in_user_code(error, f"importing {shown} failed") from error
     except (Exception, SystemExit) as error:
         raise raised_in_user_code(error, f"importing {shown} failed") from error
+    finally:
+        sys.dont_write_bytecode = kept
 
 
 def _no_module(name: str, absent: str) -> CodeError:

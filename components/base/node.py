@@ -236,9 +236,11 @@ class Node:
                 f"input {name!r} has the wrong artifact type",
                 node=self.id,
                 expected=wanted.TYPE_NAME,  # type: ignore[attr-defined]
-                got=f"{channel.type.TYPE_NAME} ({channel!r})",
+                got=channel.type.TYPE_NAME
+                + (f", which is {producer.id}.{channel.key}" if producer else ""),
                 suggestion=fitting[0] if fitting else None,
                 location=caller_location(),
+                fix=None if fitting else f"pass an output of that type as {name}=…",
             )
         return channel
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -121,7 +122,7 @@ def _patterns(examples: Sequence[Examples], splits: Sequence[str]) -> list[str]:
     for split in splits:
         for one in examples:
             folder = os.path.dirname(split_files(one, split)[0])
-            patterns.append(os.path.join(folder, "*"))
+            patterns.append(os.path.join(glob.escape(folder), "*"))
     return patterns
 
 

@@ -51,7 +51,7 @@ class Scope:
 
     Attributes:
         runtime_parameters: Values of the run's parameters.
-        run: Facts of the run: `run_id`, `pipeline_name`, `pipeline_root`.
+        run: Facts of the run: `run_id`, `pipeline_name`, `pipeline_root`, `failed_nodes`.
         upstream: Outputs of earlier nodes.
     """
 

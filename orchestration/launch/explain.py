@@ -21,7 +21,7 @@ from .fingerprint import cache_key
 from .input_resolution import ResolvedNode, resolve_node
 from .plan import KnownOutputs, NodeForecast, forecast
 from .reuse import INGREDIENTS, STATEMENTS
-from .run import Run
+from .run import Run, RunFacts
 
 Verdict = Literal["same", "changed", "new", "gone", "unknown"]
 
@@ -77,7 +77,7 @@ def explain_cache(ir: PipelineIR, run: Run, store: MetadataStore, node_id: str) 
     last = store.last_execution(run.pipeline, node_id)
     if node.executor.kind == "control" or mine.action == "skip":
         return CacheExplanation(mine, [], last)
-    facts = {"run_id": run.id, "pipeline_name": run.pipeline, "pipeline_root": run.root}
+    facts = RunFacts(run)
     scope = Scope(run.parameters, facts, known)
     waits_for = set(node.predecessors()) - set(known.known)
     if waits_for:

@@ -14,6 +14,7 @@ process killed in between leaves leftovers, not records of what is gone.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import time
@@ -156,7 +157,9 @@ def _roots(runs: Sequence[RunRecord]) -> dict[str, Run]:
 
 def _output_folders(root: str) -> list[_Folder]:
     found = []
-    for uri in storage.glob(f"{root.rstrip('/')}/*/*/*"):
+    # Only paths can be escaped; the names of buckets hold none of these characters.
+    plain = glob.escape(root) if storage.is_local(root) else root
+    for uri in storage.glob(f"{plain.rstrip('/')}/*/*/*"):
         node_id, _, number = uri.rstrip("/").split("/")[-3:]
         if number.isdecimal():
             found.append(_Folder(uri, root, node_id, int(number)))

@@ -37,7 +37,7 @@ from .fingerprint import CacheKey, cache_key
 from .input_resolution import ResolvedNode, resolve_node
 from .outcome import NodeOutcome, NodeState, RunObserver
 from .reuse import ReuseDecision, cache_policy, decide, explanation_properties
-from .run import RecordedOutputs, Run
+from .run import RecordedOutputs, Run, RunFacts
 from .work import declare_types, work_spec
 from .workers.messages import WorkResult
 from .workers.pool import Worker
@@ -81,11 +81,7 @@ class Launcher:
     @property
     def scope(self) -> Scope:
         """What expressions can see in this run."""
-        facts = {
-            "run_id": self.run.id,
-            "pipeline_name": self.run.pipeline,
-            "pipeline_root": self.run.root,
-        }
+        facts = RunFacts(self.run, self.store)
         return Scope(self.run.parameters, facts, self.outputs)
 
     def launch(self, node_id: str) -> NodeOutcome:
@@ -98,8 +94,7 @@ class Launcher:
         try:
             outcome = self._launch(node)
         except PenstockError as error:
-            error.node = error.node or node.id
-            outcome = self._failed_before_execution(node, error)
+            outcome = self._failed_before_execution(node, _placed(error, node))
         outcome = replace(outcome, seconds=time.monotonic() - started)
         self.outputs.remember(node.id, outcome.outputs if outcome.state in _WITH_OUTPUTS else None)
         self.observer.node_ended(outcome)
@@ -229,7 +224,7 @@ class Launcher:
         is killed in between leaves an execution that recovery finds. Where publishing failed,
         only the store can say that nothing is live.
         """
-        error.node = error.node or node.id
+        error = _placed(error, node)
         stopped = isinstance(error, Cancelled)
         if not may_be_live:
             self._delete_outputs(node, done.execution_id)
@@ -242,7 +237,8 @@ class Launcher:
             )
         except PenstockError as second:
             # The first error is the one to mend; recovery finds what is still running.
-            _log.warning("%s: the failure could not be recorded: %s", node.id, second)
+            say = _log.info if second.what == error.what else _log.warning
+            say("%s: the failure could not be recorded: %s", node.id, second)
         else:
             self._delete_outputs(node, done.execution_id)
         state = NodeState.CANCELLED if stopped else NodeState.FAILED
@@ -312,3 +308,10 @@ class Launcher:
 
 
 _WITH_OUTPUTS = (NodeState.COMPLETE, NodeState.CACHED)
+
+
+def _placed(error: PenstockError, node: NodeIR) -> PenstockError:
+    """The error with the node that it concerns, and where the user wrote that."""
+    error.node = error.node or node.id
+    error.location = error.location or node.location or None
+    return error

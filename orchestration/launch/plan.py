@@ -18,7 +18,7 @@ from .evaluation import Scope
 from .fingerprint import cache_key
 from .input_resolution import ResolvedNode, resolve_node
 from .reuse import code_changes, decide
-from .run import Run
+from .run import Run, RunFacts
 from .work import declare_types
 
 Action = Literal["run", "reuse", "skip", "after"]
@@ -74,7 +74,7 @@ def forecast(
     """
     declare_types(ir)
     upstream = upstream or KnownOutputs()
-    facts = {"run_id": run.id, "pipeline_name": run.pipeline, "pipeline_root": run.root}
+    facts = RunFacts(run)
     scope = Scope(run.parameters, facts, upstream)
     files = FileDigestCache(run.local_folder("digests"))
     kept, running = set(chosen), set[str]()

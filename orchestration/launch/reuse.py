@@ -51,6 +51,9 @@ def decide(
     node: NodeIR, resolved: ResolvedNode, key: CacheKey, run: Run, store: MetadataStore
 ) -> ReuseDecision:
     """Looks the key up and checks that what it finds still holds."""
+    if node.policy.trigger == "always":
+        # It tells how this run ended, which no earlier result does.
+        return ReuseDecision("it runs at the end of every run")
     if run.resumed:
         done = _done_before(node, key, run, store)
         if done is not None:

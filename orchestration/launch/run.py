@@ -7,7 +7,7 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +15,48 @@ from ...components.base.artifact import Artifact
 from ...utils import storage
 from ...utils.names import check_run_id
 from ..ir import PipelineIR
+from ..metadata.records import ExecutionState
 from ..metadata.store import MetadataStore
 from .evaluation import Scope, runtime_values
+
+
+class RunFacts(Mapping[str, str]):
+    """What expressions can see of a run itself.
+
+    Args:
+        run: The run.
+        store: Knows which nodes failed; without it, none has.
+    """
+
+    def __init__(self, run: Run, store: MetadataStore | None = None) -> None:
+        self._run = run
+        self._store = store
+
+    def __getitem__(self, name: str) -> str:
+        if name == "failed_nodes":
+            # Looked up only where it is asked for.
+            return ", ".join(failed_nodes(self._store, self._run.id)) if self._store else ""
+        return {
+            "run_id": self._run.id,
+            "pipeline_name": self._run.pipeline,
+            "pipeline_root": self._run.root,
+        }[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("run_id", "pipeline_name", "pipeline_root", "failed_nodes"))
+
+    def __len__(self) -> int:
+        return 4
+
+
+def failed_nodes(store: MetadataStore, run_id: str) -> list[str]:
+    """Ids of the nodes of a run that failed, and have not succeeded since, in order of time.
+
+    Raises:
+        MetadataError: The store cannot be read, or does not know the run.
+    """
+    last = {each.node_id: each.state for each in store.run_executions(run_id)}
+    return [node_id for node_id, state in last.items() if state is ExecutionState.FAILED]
 
 
 @dataclass(frozen=True)
@@ -97,7 +137,7 @@ def describe_run(
     check_run_id(run_id)
     values = runtime_values(ir, parameters or {})
     if root is None:
-        facts = {"run_id": run_id, "pipeline_name": ir.name, "pipeline_root": ""}
+        facts = RunFacts(Run(run_id, ir.name, ""))
         root = str(Scope(values, facts, NoOutputs()).resolve(ir.root)) or default_root(ir.name)
     if storage.is_local(root):
         root = os.path.abspath(storage.local_path(root))

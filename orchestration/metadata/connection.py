@@ -11,6 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from ...utils.errors import MetadataError
+from ...utils.readable import size
+from ...utils.storage_errors import free_bytes, mount_point
 from .codec import Sidecar
 from .connection_messages import client_config, database_config
 from .gate import FileGate, Gate, OpenGate
@@ -25,6 +27,9 @@ UPGRADE_COMMAND = "python -m penstock.orchestration.metadata.upgrade"
 #: What the databases say where waiting for them would not help.
 _HOPELESS = ("denied", "authentication", "unknown host", "not initialized", "could not translate")
 _UNREACHABLE = ("mysql_real_connect", "connection pointer is null", "connect to remote host")
+
+#: Bytes that a transaction may well need on the disk.
+_SCANT = 1 << 20
 
 
 class Connection:
@@ -160,6 +165,9 @@ class Connection:
                 got=self.config.path,
                 fix="choose another path; the file was left as it is",
             )
+        disk = self._disk_trouble(said)
+        if disk is not None:
+            return disk
         fix = "see that the server runs, and check address, user, password and database"
         if self.config.backend is Backend.SQLITE:
             fix = "check that the path and its folder can be read and written"
@@ -256,13 +264,26 @@ class Connection:
         elif isinstance(error, (errors.UnavailableError, errors.DeadlineExceededError)):
             what = "the metadata store cannot be reached"
             fix = "see that the server runs, then resume the run"
-        elif "disk is full" in str(error) or "disk I/O" in str(error):
-            what = "the metadata store's disk is full or failing"
-            fix = "make room on it, then resume the run"
         elif "readonly database" in str(error):
             what = "the metadata store cannot be written"
             fix = "get permission to write the file and its folder"
+        disk = self._disk_trouble(str(error))
+        if disk is not None:
+            return disk
         return MetadataError(what, got=_brief(str(error)), location=self.config.url, fix=fix)
+
+    def _disk_trouble(self, said: str) -> MetadataError | None:
+        """The error where the trouble is with the disk that holds the file."""
+        if not self.config.path or not ("disk is full" in said or "disk I/O" in said):
+            return None
+        # SQLite also calls it an I/O error where there is no room for the files beside its own.
+        free = free_bytes(self.config.path)
+        return MetadataError(
+            f"the metadata store's disk is full{'' if free < _SCANT else ' or failing'}",
+            got=f"{_brief(said)}; {size(free)} free at {mount_point(self.config.path)}",
+            location=self.config.url,
+            fix="make room on it, then run it again",
+        )
 
     def sidecar(self) -> Sidecar:
         """For the values of one message that this database cannot hold exactly."""

@@ -14,6 +14,7 @@ from typing import Any
 from penstock.cli import main as command_line
 from penstock.components.analyze.evaluation_summary import metrics_table
 from penstock.components.base.artifact import Artifact, ValueArtifact
+from penstock.components.base.artifact_types import ModelEvaluation
 from penstock.orchestration.metadata.store import MetadataStore
 from penstock.utils.source_location import display_path
 
@@ -39,7 +40,9 @@ def show_evaluation(store: MetadataStore, run_id: str) -> None:
     """Prints the metrics by slice, the verdict, and where the model went."""
     evaluated = _outputs(store, run_id, "Evaluator")
     print("\nOn complaints that training has not seen:")
-    print(metrics_table(_first(evaluated, "evaluation"), _SHOWN_METRICS))
+    evaluation = _first(evaluated, "evaluation")
+    assert isinstance(evaluation, ModelEvaluation)
+    print(metrics_table(evaluation, _SHOWN_METRICS))
     blessing = _first(evaluated, "blessing")
     pushed = _first(_outputs(store, run_id, "Pusher"), "pushed_model").custom_properties
     if pushed.get("pushed") == 1:

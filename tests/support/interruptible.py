@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pipeline that takes its time, and a script that runs it to be killed on the way.
 
-    python -m support.interruptible ROOT RUN_ID [--heavy] [--resume] [--die-at WHERE]
+    python -m support.interruptible ROOT RUN_ID [--heavy] [--resume] [--die-at WHERE] …
 
 WHERE is `event:N`, the N-th thing that an observer is told, or `before:N` or `after:N`, the
 N-th write to the metadata store. The process prints what it numbers, one line each, so that
@@ -104,7 +104,9 @@ def write_data(root: Path) -> None:
     root.parent.joinpath("data.csv").write_text("\n".join(["id,half,kind", *rows]) + "\n")
 
 
-def slow_pipeline(root: Path, *, heavy: bool = False) -> Pipeline:
+def slow_pipeline(
+    root: Path, *, heavy: bool = False, name: str = "interruptible", metadata: str = ""
+) -> Pipeline:
     """Six light nodes, two of them side by side; or with statistics and a schema too."""
     read = CsvExampleGen(input_base=str(root.parent / "data.csv"))
     left = scatter(examples=read.outputs["examples"])
@@ -119,7 +121,7 @@ def slow_pipeline(root: Path, *, heavy: bool = False) -> Pipeline:
         statistics = StatisticsGen(examples=read.outputs["examples"])
         schema = SchemaGen(statistics=statistics.outputs["statistics"])
         nodes += [statistics, schema]
-    return Pipeline("interruptible", str(root), nodes)
+    return Pipeline(name, str(root), nodes, metadata=metadata)
 
 
 class _Numbered:
@@ -172,12 +174,18 @@ def main() -> int:
     parser.add_argument("--heavy", action="store_true")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--die-at", default="")
+    parser.add_argument("--name", default="interruptible")
+    parser.add_argument("--metadata", default="", help="a store that several runs share")
+    parser.add_argument("--wait-for", type=Path, help="a file whose appearance is the start")
     told = parser.parse_args()
     moments = _Numbered(told.die_at)
     _number_writes(moments)
+    pipeline = slow_pipeline(told.root, heavy=told.heavy, name=told.name, metadata=told.metadata)
     print("ready", flush=True)
+    while told.wait_for and not told.wait_for.exists():
+        time.sleep(0.001)
     result = LocalRunner(observer=_Watch(moments)).run(
-        slow_pipeline(told.root, heavy=told.heavy),
+        pipeline,
         **{"resume" if told.resume else "run_id": told.run_id},  # type: ignore[arg-type]
     )
     for outcome in result.outcomes.values():

@@ -7,17 +7,22 @@ import os
 from pathlib import Path
 
 from penstock import (
+    FAILED_NODES,
     Artifact,
     Cond,
     Input,
+    InputUri,
     Integer,
     OptionalInput,
     Output,
     OutputDict,
+    OutputUri,
+    ParameterValue,
     Pipeline,
     PipelineInputs,
     RuntimeParameter,
     component,
+    container_component,
 )
 
 
@@ -123,3 +128,81 @@ def unreliable(root: Path, marker: Path, attempts: int, retries: int) -> Pipelin
     end = join(left=first.outputs["text"], right=shaky.outputs["text"])
     aside = extend(text=first.outputs["text"], suffix="-aside").with_id("aside")
     return Pipeline("unreliable", str(root), [first, shaky, end, aside])
+
+
+@component
+def repeat(text: Input[Text], times: int, loud: bool, share: float, out: Output[Text]) -> None:
+    """Repeats a text; its parameters are of every type."""
+    said = read(text) * times
+    write(out, f"{said.upper() if loud else said} {share:.2f}")
+
+
+@component
+def tell_end(
+    failed: str, first: OptionalInput[Text], shaky: OptionalInput[Text], told: Output[Text]
+) -> OutputDict(missing=int):
+    """Says what came of others, whether or not they failed."""
+    texts = [read(found) if found else "(nothing)" for found in (first, shaky)]
+    write(told, f"failed: {failed or 'none'}; {', '.join(texts)}")
+    return {"missing": texts.count("(nothing)")}
+
+
+def linear(root: Path) -> Pipeline:
+    """Four nodes, one after the other."""
+    nodes = [start(word="a")]
+    previous = nodes[0].outputs["text"]
+    for suffix in "bcd":
+        nodes.append(extend(text=previous, suffix=suffix).with_id(f"add_{suffix}"))
+        previous = nodes[-1].outputs["longer"]
+    return Pipeline("linear", str(root), nodes)
+
+
+def fan_out(root: Path, width: int = 8) -> Pipeline:
+    """Nodes side by side, behind one and before another."""
+    first = start(word="f")
+    wide = [
+        extend(text=first.outputs["text"], suffix=str(number)).with_id(f"wide_{number}")
+        for number in range(width)
+    ]
+    end = join(left=wide[0].outputs["longer"], right=wide[-1].outputs["longer"])
+    end.add_upstream_nodes(wide)
+    return Pipeline("fan_out", str(root), [first, *wide, end])
+
+
+def parametrised(root: Path) -> Pipeline:
+    """Runtime parameters of every type; two have no default."""
+    first = start(word=RuntimeParameter("word", str))
+    said = repeat(
+        text=first.outputs["text"],
+        times=RuntimeParameter("times", int),
+        loud=RuntimeParameter("loud", bool, False),
+        share=RuntimeParameter("share", float, 0.5),
+    )
+    return Pipeline("parametrised", str(root), [first, said])
+
+
+def contained(root: Path, image: str) -> Pipeline:
+    """A container between two functions; the image holds `/bin/busybox`."""
+    script = 'read -r word < "$0/text" || true; echo "$word $2" > "$1/text"'
+    shout = container_component(
+        "contained_echo",
+        image,
+        ["/bin/busybox", "sh", "-c", script, InputUri("text"), OutputUri("out"),
+         ParameterValue("greeting")],
+        inputs={"text": Text},
+        outputs={"out": Text},
+        parameters={"greeting": str},
+    )  # fmt: skip
+    first = start(word="from outside")
+    inside = shout(text=first.outputs["text"], greeting="and inside").with_id("inside")
+    end = extend(text=inside.outputs["out"], suffix="!")
+    return Pipeline("contained", str(root), [first, inside, end])
+
+
+def guarded(root: Path, marker: Path, attempts: int) -> Pipeline:
+    """A node that fails until it was tried often enough, and one that runs at the end anyway."""
+    first = start(word="g")
+    shaky = fail_until(marker=str(marker), attempts=attempts)
+    end = join(left=first.outputs["text"], right=shaky.outputs["text"])
+    last = tell_end(failed=FAILED_NODES, first=first.outputs["text"], shaky=shaky.outputs["text"])
+    return Pipeline("guarded", str(root), [first, shaky, end], on_exit=last)

@@ -12,9 +12,9 @@ from penstock.orchestration.metadata.records import ArtifactState, ExecutionStat
 from penstock.utils.hashing import digest_tree
 
 
-def incomplete_artifacts(root: Path) -> list[str]:
+def incomplete_artifacts(root: Path, setting: Path | None = None) -> list[str]:
     """Live artifacts whose files are not what was recorded; none, if all is well."""
-    setting = root / "metadata.sqlite"
+    setting = setting or root / "metadata.sqlite"
     if not setting.exists():
         return []
     with MetadataStore(str(setting)) as store:
@@ -30,10 +30,10 @@ def incomplete_artifacts(root: Path) -> list[str]:
     ]
 
 
-def remains(root: Path) -> list[str]:
+def remains(root: Path, setting: Path | None = None) -> list[str]:
     """What an interrupted run left behind in the store or on disk; nothing, once recovered."""
     left: list[str] = []
-    with MetadataStore(str(root / "metadata.sqlite")) as store:
+    with MetadataStore(str(setting or root / "metadata.sqlite")) as store:
         used: set[str] = set()
         for run in store.list_runs(limit=1000):
             if run.state is RunState.RUNNING:
@@ -50,10 +50,10 @@ def remains(root: Path) -> list[str]:
     return left
 
 
-def digests(root: Path, run_id: str) -> dict[str, str]:
+def digests(root: Path, run_id: str, setting: Path | None = None) -> dict[str, str]:
     """Content digests of all outputs of a run, by node and output."""
     found: dict[str, str] = {}
-    with MetadataStore(str(root / "metadata.sqlite")) as store:
+    with MetadataStore(str(setting or root / "metadata.sqlite")) as store:
         for execution in store.run_executions(run_id, with_artifacts=True):
             for name, artifacts in execution.outputs.items():
                 (artifact,) = artifacts

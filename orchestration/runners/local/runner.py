@@ -4,69 +4,26 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from ....utils import storage
-from ....utils.errors import Cancelled, DataError, ExecutionError, MetadataError, PenstockError
-from ....utils.logs import get_logger
-from ....utils.user_code import loading_module
+from ....utils.errors import DataError
 from ...ir import PipelineIR
 from ...launch.launcher import Launcher
-from ...launch.outcome import NodeOutcome, NodeState, RunObserver
-from ...launch.recovery import clear, recover
-from ...launch.root_check import check_root
+from ...launch.outcome import NodeOutcome, RunObserver
 from ...launch.run import Run, describe_run
 from ...launch.workers.pool import WorkerPool
-from ...metadata.records import RunState
 from ...metadata.store import MetadataStore
 from ...pipeline import Pipeline
+from ..run_lifecycle import begin_run, conduct, open_store, refuse_inside_worker
+from ..run_lifecycle import default_metadata as default_metadata
+from ..run_result import RunResult as RunResult
 from .preloading import PreloadingObserver
 from .resource_pool import machine_resources
 from .scheduler import Scheduler
 from .selection import Selection
-
-_log = get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What became of a run.
-
-    Attributes:
-        run: The run.
-        outcomes: What became of each node, by id.
-        metadata: The metadata store's setting.
-    """
-
-    run: Run
-    outcomes: Mapping[str, NodeOutcome] = field(default_factory=dict)
-    metadata: str = ""
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether every node that was to run did."""
-        return all(outcome.state.succeeded for outcome in self.outcomes.values())
-
-    @property
-    def failed(self) -> list[NodeOutcome]:
-        """The nodes that failed by themselves, first failures first."""
-        return [found for found in self.outcomes.values() if found.state is NodeState.FAILED]
-
-    def raise_for_failure(self) -> RunResult:
-        """The result itself, if it succeeded.
-
-        Raises:
-            PenstockError: The first failure.
-        """
-        for found in [*self.failed, *self.outcomes.values()]:
-            if found.error is not None:
-                raise found.error
-        return self
 
 
 class LocalRunner:
@@ -130,47 +87,16 @@ class LocalRunner:
         chosen = (selection or Selection()).chosen(ir)
         metadata = self.metadata or getattr(pipeline, "metadata", "")
         with open_store(run, metadata) as store:
-            self._prepare(store, run, ir, resume)
-            return self._run(ir, run, store, chosen)
-
-    def _prepare(self, store: MetadataStore, run: Run, ir: PipelineIR, resume: str | None) -> None:
-        if resume:
-            found = store.get_run(resume)
-            if found.state is RunState.RUNNING and found.owner_alive():
-                raise MetadataError(
-                    f"run {resume} is still running",
-                    got=found.owner_text,
-                    fix="wait for it, or stop that process first",
-                )
-        check_root(store, run)
-        recover(store, run, ir)
-        store.begin_run(run.pipeline, run.id, properties={"root": run.root, "ir": ir.digest})
-
-    def _run(self, ir: PipelineIR, run: Run, store: MetadataStore, chosen: list[str]) -> RunResult:
-        cancel = threading.Event()
-        outcomes: dict[str, NodeOutcome] = {}
-        result = RunResult(run, outcomes, store.setting)
-        state, error = RunState.FAILED, "it ended before its nodes did"
-        try:
-            ir.save(run.ir_path)
-            self._launch(ir, run, store, chosen, cancel, outcomes)
-            state, error = RunState.COMPLETE, ""
-            if not result.succeeded:
-                state, error = RunState.FAILED, "; ".join(each.reason for each in result.failed)
-                if cancel.is_set():
-                    state, error = RunState.CANCELED, "stopped by the user"
-        except PenstockError as failure:
-            error = str(failure)
-            raise
-        finally:
-            _end(store, run, ir, state, error)
-            self.observer.run_ended(outcomes)
-        if state is RunState.CANCELED:
-            raise Cancelled(
-                f"run {run.id} was stopped",
-                fix=f"penstock run … --resume {run.id}",
+            begin_run(store, run, ir, resume)
+            cancel = threading.Event()
+            return conduct(
+                ir,
+                run,
+                store,
+                lambda outcomes: self._launch(ir, run, store, chosen, cancel, outcomes),
+                cancel=cancel,
+                observer=self.observer,
             )
-        return result
 
     def _launch(
         self,
@@ -195,23 +121,6 @@ class LocalRunner:
                 scheduler.run()
 
 
-def _end(store: MetadataStore, run: Run, ir: PipelineIR, state: RunState, error: str) -> None:
-    """Records how a run ended, and what its nodes could not record themselves.
-
-    Raises:
-        MetadataError: The run is complete, but that could not be recorded.
-    """
-    try:
-        if state is not RunState.COMPLETE:
-            clear(store, store.get_run(run.id), ir, run.root)
-        store.end_run(run.id, state, error=error)
-    except MetadataError as second:
-        if state is RunState.COMPLETE:
-            raise
-        # What the run failed of is to be mended first; the next run does what is left to do.
-        _log.warning("how run %s ended could not be recorded: %s", run.id, second)
-
-
 @contextlib.contextmanager
 def stopped_by_signals(cancel: threading.Event) -> Iterator[None]:
     """Lets Ctrl-C and SIGTERM stop the run in order: workers end, everything is recorded."""
@@ -230,39 +139,6 @@ def stopped_by_signals(cancel: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-@contextlib.contextmanager
-def open_store(run: Run, metadata: str) -> Iterator[MetadataStore]:
-    """The metadata store of a run: the one set, else a SQLite file below the root.
-
-    Raises:
-        MetadataError: It cannot be opened.
-        StorageError: The root cannot be written.
-    """
-    if not metadata:
-        metadata = default_metadata(run)
-        storage.make_dirs(run.root)
-    store = MetadataStore(metadata)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-def default_metadata(run: Run) -> str:
-    """The metadata store of a run for which none is set: a SQLite file below the root.
-
-    Raises:
-        MetadataError: The root is not on this machine.
-    """
-    if not storage.is_local(run.root):
-        raise MetadataError(
-            "a pipeline with a remote root needs a metadata store of its own",
-            got=run.root,
-            fix="set metadata='…' on the pipeline, or pass --metadata",
-        )
-    return os.path.join(run.root, "metadata.sqlite")
-
-
 def adopt_unselected(
     ir: PipelineIR, launcher: Launcher, store: MetadataStore, chosen: list[str]
 ) -> None:
@@ -275,7 +151,7 @@ def adopt_unselected(
     needed = {
         earlier
         for node in ir.nodes
-        if node.id in kept
+        if node.id in kept and node.policy.trigger != "always"
         for earlier in node.predecessors()
         if earlier not in kept
     }
@@ -288,16 +164,3 @@ def adopt_unselected(
                 fix=f"include it: --from-node {node_id}, or run the whole pipeline once",
             )
         launcher.outputs.remember(node_id, store.outputs_of(last.id))
-
-
-def refuse_inside_worker() -> None:
-    """Stops a pipeline script that a worker imports from running the pipeline again.
-
-    Raises:
-        ExecutionError: This process is a worker, or is loading user code for one.
-    """
-    if os.environ.get("PENSTOCK_WORKER") or loading_module():
-        raise ExecutionError(
-            "a pipeline is run while its own module is imported by a worker",
-            fix="put the run under `if __name__ == '__main__':`",
-        )

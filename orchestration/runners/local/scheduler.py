@@ -20,7 +20,7 @@ class Scheduler:
     """Launches the chosen nodes of one run.
 
     After a failure, nodes that do not depend on it still run, so that a resumed run has
-    less to do; those that do are left out.
+    less to do; those that do are left out, unless they run always.
 
     Args:
         ir: The compiled pipeline.
@@ -51,6 +51,8 @@ class Scheduler:
             for earlier in before:
                 self._after[earlier].append(node_id)
         self._ready = [node_id for node_id in chosen if not self._before[node_id]]
+        #: Those that failed, or will not run since what they wait for did.
+        self._doomed: set[str] = set()
         self._launch = launch
         self._resources = resources
         self._cancel = cancel
@@ -99,11 +101,27 @@ class Scheduler:
         self._resources.give_back(self._nodes[node_id])
         self.outcomes[node_id] = outcome
         if not outcome.state.succeeded:
-            return
+            self._doomed.add(node_id)
+        ended = [node_id]
+        while ended:
+            ended += self._let_on(ended.pop())
+
+    def _let_on(self, node_id: str) -> list[str]:
+        """Lets those that wait for a node know that it has ended, or will not run.
+
+        Returns:
+            Those that will not run for it.
+        """
+        left_out: list[str] = []
         for follower in self._after[node_id]:
-            self._before[follower].discard(node_id)
-            if not self._before[follower]:
-                self._ready.append(follower)
+            if node_id not in self._doomed or self._nodes[follower].policy.trigger == "always":
+                self._before[follower].discard(node_id)
+                if not self._before[follower]:
+                    self._ready.append(follower)
+            elif follower not in self._doomed:
+                self._doomed.add(follower)
+                left_out.append(follower)
+        return left_out
 
     def _left_out(self, node_id: str) -> NodeOutcome:
         failed = [

@@ -13,13 +13,15 @@ import threading
 
 from ....utils.errors import DataError, MetadataError
 from ...ir import PipelineIR
+from ...launch.finish import take_over
 from ...launch.launcher import Launcher
 from ...launch.outcome import NodeOutcome, RunObserver
 from ...launch.run import Run
 from ...launch.workers.in_process import InProcessWorker
 from ...launch.workers.pool import Worker, WorkerPool
 from ...metadata.store import MetadataStore
-from .runner import open_store, refuse_inside_worker, stopped_by_signals
+from ..run_lifecycle import open_store, refuse_inside_worker
+from .runner import stopped_by_signals
 
 
 def run_single_node(
@@ -30,6 +32,7 @@ def run_single_node(
     metadata: str = "",
     in_process: bool = False,
     observer: RunObserver | None = None,
+    cancel: threading.Event | None = None,
 ) -> NodeOutcome:
     """Runs one node, whose predecessors must have run, and waits for it.
 
@@ -40,6 +43,7 @@ def run_single_node(
         metadata: The metadata store; by default `metadata.sqlite` below the root.
         in_process: Executes in this very process instead of a worker, for debuggers.
         observer: Who is told how it goes.
+        cancel: Set to stop the node. By default Ctrl-C and SIGTERM stop it.
 
     Raises:
         PenstockError: It could not be started. What goes wrong with the node itself is in
@@ -47,17 +51,20 @@ def run_single_node(
     """
     refuse_inside_worker()
     node = ir.node(node_id)
-    cancel = threading.Event()
+    stop = cancel or threading.Event()
     with open_store(run, metadata) as store:
         _begin(store, run, ir)
-        _check_predecessors(store, run, node.id, node.predecessors())
+        if node.policy.trigger != "always":
+            _check_predecessors(store, run, node.id, node.predecessors())
         worker: Worker = InProcessWorker()
         with contextlib.ExitStack() as open_until_done:
             if not in_process:
                 pool = WorkerPool(max_workers=1, preload=node.executor.preload)
                 worker = open_until_done.enter_context(pool)
-            open_until_done.enter_context(stopped_by_signals(cancel))
-            launcher = Launcher(ir, run, store, worker, observer=observer, cancel=cancel)
+            if cancel is None:
+                open_until_done.enter_context(stopped_by_signals(stop))
+            run = take_over(run, node_id, store)
+            launcher = Launcher(ir, run, store, worker, observer=observer, cancel=stop)
             return launcher.launch(node_id)
 
 

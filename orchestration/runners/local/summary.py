@@ -10,14 +10,14 @@ from typing import Any, TextIO
 
 from ....components.base.artifact import Artifact
 from ....utils import storage
-from ....utils.errors import GateError, PenstockError, UserCodeError
+from ....utils.errors import ExecutionError, GateError, PenstockError, UserCodeError
 from ....utils.readable import counted, duration
 from ....utils.source_location import display_path
 from ....utils.terminal import Paint, glyph
 from ...ir import PipelineIR
 from ...launch.outcome import NodeOutcome, NodeState
+from ..run_result import RunResult
 from .plain_progress import unfinished
-from .runner import RunResult
 
 #: How a count of nodes is put for each way to end, in the order in which they are told.
 _PHRASES: Mapping[NodeState, str] = {
@@ -91,7 +91,8 @@ def _failure(outcome: NodeOutcome, paint: Paint, stream: TextIO) -> Iterator[str
     yield f"{paint(head, 'bold')} {verb} after {duration(outcome.seconds)}{tries}"
     if outcome.log_path and os.path.exists(outcome.log_path):
         yield f"  log:          {display_path(outcome.log_path)}"
-        if not frames and not isinstance(error, GateError):
+        # What an executor itself found wrong is all said above.
+        if not frames and isinstance(error, ExecutionError):
             for line in _tail(outcome.log_path):
                 yield paint(f"    {line}", "dim")
 

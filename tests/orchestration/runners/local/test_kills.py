@@ -152,8 +152,23 @@ def test_run_killed_between_two_transactions_is_finished_later(
         return True
 
     # The first ones begin the run, the last ones end it: what lies between comes often.
-    moments = [*range(1, 10), *range(undisturbed.writes - 5, undisturbed.writes + 1)]
+    moments = [*range(1, 8), *range(undisturbed.writes - 3, undisturbed.writes + 1)]
     at_each(moments, check)
+
+
+def test_killed_recovery_is_taken_up_by_the_next(tmp_path: Path, undisturbed: Undisturbed) -> None:
+    """If it fails, a machine that goes down twice leaves files that nobody deletes."""
+
+    def check(point: int, write: int) -> bool:
+        root = new_root(tmp_path / str(point))
+        # Two nodes are at work then.
+        assert run(root, "r", "--die-at", "after:12").wait() == -signal.SIGKILL
+        again = run(root, "r", "--resume", "--die-at", f"after:{write}")
+        assert again.wait() == -signal.SIGKILL, again.err
+        check_and_finish(root, undisturbed, resume=bool(point % 2))
+        return True
+
+    at_each([1, 3], check)
 
 
 def test_killed_worker_fails_its_node_alone(tmp_path: Path, undisturbed: Undisturbed) -> None:

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a run begins and ends, whichever runner decides when its nodes run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+
+from ...utils import storage
+from ...utils.errors import Cancelled, ExecutionError, MetadataError, PenstockError
+from ...utils.logs import get_logger
+from ...utils.user_code import loading_module
+from ..ir import PipelineIR
+from ..launch.outcome import NodeOutcome, RunObserver
+from ..launch.recovery import clear, recover
+from ..launch.root_check import check_root
+from ..launch.run import Run
+from ..metadata.records import RunState
+from ..metadata.store import MetadataStore
+from .run_result import RunResult
+
+_log = get_logger(__name__)
+
+
+def begin_run(store: MetadataStore, run: Run, ir: PipelineIR, resume: str | None) -> None:
+    """Records that a run begins, after what killed processes left behind is cleared away.
+
+    Args:
+        store: The store.
+        run: The run.
+        ir: The compiled pipeline.
+        resume: Id of the run that it continues, if any.
+
+    Raises:
+        MetadataError: The run to be resumed is unknown, or still under way.
+        StorageError: The root belongs to another store.
+    """
+    if resume:
+        found = store.get_run(resume)
+        if found.state is RunState.RUNNING and found.owner_alive():
+            raise MetadataError(
+                f"run {resume} is still running",
+                got=found.owner_text,
+                fix="wait for it, or stop that process first",
+            )
+    check_root(store, run)
+    recover(store, run, ir)
+    store.begin_run(run.pipeline, run.id, properties={"root": run.root, "ir": ir.digest})
+
+
+def conduct(
+    ir: PipelineIR,
+    run: Run,
+    store: MetadataStore,
+    run_nodes: Callable[[dict[str, NodeOutcome]], None],
+    *,
+    cancel: threading.Event,
+    observer: RunObserver,
+) -> RunResult:
+    """Has the nodes of a run that has begun run, and records how it ended.
+
+    Args:
+        ir: The compiled pipeline.
+        run: The run.
+        store: The store.
+        run_nodes: Runs them; takes in what becomes of each, however it ends.
+        cancel: Whether the user stopped it.
+        observer: Who is told.
+
+    Raises:
+        Cancelled: The user stopped it.
+        PenstockError: It could not run.
+    """
+    outcomes: dict[str, NodeOutcome] = {}
+    result = RunResult(run, outcomes, store.setting)
+    state, error = RunState.FAILED, "it ended before its nodes did"
+    try:
+        ir.save(run.ir_path)
+        run_nodes(outcomes)
+        state, error = RunState.COMPLETE, ""
+        if not result.succeeded:
+            state, error = RunState.FAILED, "; ".join(each.reason for each in result.failed)
+            if cancel.is_set():
+                state, error = RunState.CANCELED, "stopped by the user"
+    except PenstockError as failure:
+        error = str(failure)
+        raise
+    finally:
+        _end(store, run, ir, state, error)
+        observer.run_ended(outcomes)
+    if state is RunState.CANCELED:
+        raise Cancelled(
+            f"run {run.id} was stopped",
+            fix=f"penstock run … --resume {run.id}",
+        )
+    return result
+
+
+def _end(store: MetadataStore, run: Run, ir: PipelineIR, state: RunState, error: str) -> None:
+    """Records how a run ended, and what its nodes could not record themselves.
+
+    Raises:
+        MetadataError: The run is complete, but that could not be recorded.
+    """
+    try:
+        if state is not RunState.COMPLETE:
+            clear(store, store.get_run(run.id), ir, run.root)
+        store.end_run(run.id, state, error=error)
+    except MetadataError as second:
+        if state is RunState.COMPLETE:
+            raise
+        # What the run failed of is to be mended first; the next run does what is left to do.
+        say = _log.info if second.what in error else _log.warning
+        say("how run %s ended could not be recorded: %s", run.id, second)
+
+
+@contextlib.contextmanager
+def open_store(run: Run, metadata: str) -> Iterator[MetadataStore]:
+    """The metadata store of a run: the one set, else a SQLite file below the root.
+
+    Raises:
+        MetadataError: It cannot be opened.
+        StorageError: The root cannot be written.
+    """
+    if not metadata:
+        metadata = default_metadata(run)
+        storage.make_dirs(run.root)
+    store = MetadataStore(metadata)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def default_metadata(run: Run) -> str:
+    """The metadata store of a run for which none is set: a SQLite file below the root.
+
+    Raises:
+        MetadataError: The root is not on this machine.
+    """
+    if not storage.is_local(run.root):
+        raise MetadataError(
+            "a pipeline with a remote root needs a metadata store of its own",
+            got=run.root,
+            fix="set metadata='…' on the pipeline, or pass --metadata",
+        )
+    return os.path.join(run.root, "metadata.sqlite")
+
+
+def refuse_inside_worker() -> None:
+    """Stops a pipeline script that a worker imports from running the pipeline again.
+
+    Raises:
+        ExecutionError: This process is a worker, or is loading user code for one.
+    """
+    if os.environ.get("PENSTOCK_WORKER") or loading_module():
+        raise ExecutionError(
+            "a pipeline is run while its own module is imported by a worker",
+            fix="put the run under `if __name__ == '__main__':`",
+        )
