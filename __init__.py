@@ -69,6 +69,7 @@ _HOMES = {
         "Task",
     ),
     ".components.base.expression": (
+        "FAILED_NODES",
         "PIPELINE_NAME",
         "PIPELINE_ROOT",
         "RUN_ID",
@@ -104,6 +105,7 @@ _HOMES = {
         "LocalRunner",
         "RunResult",
     ),
+    ".orchestration.runners.beam.runner": ("BeamDagRunner",),
     ".orchestration.runners.local.selection": ("Selection",),
     ".utils.errors": ("PenstockError",),
     ".components.ingest.input_config": (
@@ -135,10 +137,12 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "FAILED_NODES",
     "PIPELINE_NAME",
     "PIPELINE_ROOT",
     "RUN_ID",
     "Artifact",
+    "BeamDagRunner",
     "Boolean",
     "Channel",
     "Component",
@@ -269,6 +273,7 @@ if TYPE_CHECKING:
     from .components.base.container_component import container_component as container_component
     from .components.base.executor import Executor as Executor
     from .components.base.executor import Task as Task
+    from .components.base.expression import FAILED_NODES as FAILED_NODES
     from .components.base.expression import PIPELINE_NAME as PIPELINE_NAME
     from .components.base.expression import PIPELINE_ROOT as PIPELINE_ROOT
     from .components.base.expression import RUN_ID as RUN_ID
@@ -311,6 +316,7 @@ if TYPE_CHECKING:
     from .orchestration.metadata.store import MetadataStore as MetadataStore
     from .orchestration.pipeline import Pipeline as Pipeline
     from .orchestration.pipeline import PipelineInputs as PipelineInputs
+    from .orchestration.runners.beam.runner import BeamDagRunner as BeamDagRunner
     from .orchestration.runners.local.runner import LocalRunner as LocalRunner
     from .orchestration.runners.local.runner import RunResult as RunResult
     from .orchestration.runners.local.selection import Selection as Selection

@@ -167,3 +167,14 @@ class ValueTypes:
         list: JsonValue,
         dict: JsonValue,
     }
+
+
+class RejectedExamples(Artifact):
+    """Records that were left out when data was ingested, in `rejected-….jsonl`.
+
+    Each line is an object with `file`, `line`, `reason`, `detail` and `raw`. The custom
+    property `rows` is their number, `reasons` the number of each reason, as JSON.
+    """
+
+    TYPE_NAME = "RejectedExamples"
+    PROPERTIES = {"span": PropertyType.INT, "version": PropertyType.INT}

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -14,26 +15,28 @@ from .artifact import PropertyValue
 from .executor import Task
 
 _ENGINES = ("docker", "podman")
-#: Names another container engine with Docker's command line.
+#: Names another container engine with Docker's command line, or gives the beginning of the
+#: command that runs a container, with options: `podman --log-level=error run --network=none`.
 ENGINE_VARIABLE = "PENSTOCK_CONTAINER_ENGINE"
 
 
-def container_engine() -> str:
-    """Path of the container engine's program.
+def container_command() -> list[str]:
+    """The beginning of the command that runs a container, up to its own options.
 
     Raises:
-        ExecutionError: There is none.
+        ExecutionError: There is no container engine.
     """
-    wanted = os.environ.get(ENGINE_VARIABLE)
-    for name in (wanted,) if wanted else _ENGINES:
-        found = shutil.which(name)
+    wanted = os.environ.get(ENGINE_VARIABLE, "").strip()
+    for command in (wanted,) if wanted else _ENGINES:
+        program, *options = shlex.split(command)
+        found = shutil.which(program)
         if found:
-            return found
+            return [found, *options, *([] if "run" in options else ["run"])]
     raise ExecutionError(
         "no container engine was found",
         expected=" or ".join(_ENGINES),
         got=f"{wanted!r} ({ENGINE_VARIABLE})" if wanted else "neither",
-        fix=f"install Docker or Podman, or set {ENGINE_VARIABLE}; on Kubeflow none is needed",
+        fix=f"install Docker or Podman, or set {ENGINE_VARIABLE}",
     )
 
 
@@ -54,7 +57,7 @@ class ContainerExecutor:
                 for artifact in found:
                     mounts += ["--volume", f"{artifact.uri}:{artifact.uri}:{mode}"]
         user = ["--user", f"{os.getuid()}:{os.getgid()}"]
-        full = [container_engine(), "run", "--rm", *user, *mounts, image, *command]
+        full = [*container_command(), "--rm", *user, *mounts, image, *command]
         print("+", " ".join(full), flush=True)
         ended = subprocess.run(full, check=False)
         if ended.returncode != 0:

@@ -274,7 +274,7 @@ class Concatenation(Expression):
 
 
 class RunField(Expression):
-    """A fact of the run: `run_id`, `pipeline_name` or `pipeline_root`."""
+    """A fact of the run: `run_id`, `pipeline_name`, `pipeline_root` or `failed_nodes`."""
 
     def __init__(self, field: str) -> None:
         self.field = field
@@ -287,6 +287,8 @@ class RunField(Expression):
 RUN_ID = RunField("run_id")
 PIPELINE_NAME = RunField("pipeline_name")
 PIPELINE_ROOT = RunField("pipeline_root")
+#: Ids of the nodes that failed by now, joined by commas: for nodes that run at the end anyway.
+FAILED_NODES = RunField("failed_nodes")
 
 
 def as_expression(value: object) -> Expression:

@@ -43,7 +43,8 @@ from support.pipelines import (
     unreliable,
 )
 
-IMAGE = "penstock-contract"
+#: Of this process alone, so that others that test at the same time keep theirs.
+IMAGE = f"penstock-contract-{os.getpid()}"
 #: What may run containers here, tried in turn. The last works where the kernel lets nobody
 #: make network namespaces or raise limits.
 _ENGINES = (
