@@ -245,6 +245,7 @@ def store_for_reading(loaded: Loaded) -> AbstractContextManager[MetadataStore]:
     examples=[
         ("compile -o pipeline.json", "to a file"),
         ("compile train.py | jq '.nodes[].id'", "to standard output"),
+        ("compile --runner airflow -o dags", "a DAG file for Airflow"),
     ],
 )
 @target_argument
@@ -254,10 +255,23 @@ def store_for_reading(loaded: Loaded) -> AbstractContextManager[MetadataStore]:
     help="Write to this file or URL instead of standard output.",
 )  # fmt: skip
 @option(
-    "--runner", type=click.Choice(["ir"]), default="ir", show_default=True, heading=SHOW,
-    help="What to compile for; ir is what `penstock run` and `penstock node run` read.",
+    "--runner", type=click.Choice(["ir", "airflow"]), default="ir", show_default=True,
+    heading=SHOW,
+    help="What to compile for: ir is what `penstock run` and `penstock node run` read; airflow "
+    "is a DAG file with the pipeline beside it, for which --output is a folder.",
 )  # fmt: skip
-def compile_command(target: str, settings: Any, configs: Any, output: str, runner: str) -> None:
+@option(
+    "--runner-config", metavar="FILE", heading=SHOW,
+    help="Settings of the runner, as YAML: schedule, where tasks run, ...",
+)  # fmt: skip
+def compile_command(
+    target: str,
+    settings: Any,
+    configs: Any,
+    output: str,
+    runner: str,
+    runner_config: str | None,
+) -> None:
     """Compile a pipeline to JSON: its graph, parameters and the user's code.
 
     The graph is checked; nothing is run. The result runs on any machine that has Penstock,
@@ -265,8 +279,14 @@ def compile_command(target: str, settings: Any, configs: Any, output: str, runne
     """
     from .orchestration.pipeline import Pipeline
 
-    del runner  # there is one so far
     pipeline = load_with_settings(target, settings, configs)
+    if runner == "airflow":
+        from .orchestration.runners.airflow.runner import AirflowDagRunner
+        from .orchestration.runners.airflow.settings import load_settings
+
+        chosen = load_settings(runner_config) if runner_config else None
+        click.echo(AirflowDagRunner(chosen).compile(pipeline, "." if output == "-" else output))
+        return
     ir = pipeline.compile() if isinstance(pipeline, Pipeline) else pipeline
     if output == "-":
         click.echo(ir.to_json(), nl=False)
@@ -304,6 +324,10 @@ def node_group() -> None:
     "--in-process", is_flag=True, heading=HOW,
     help="Execute in this very process, without timeout, for debuggers.",
 )  # fmt: skip
+@option(
+    "--with-parent", is_flag=True, heading=HOW,
+    help="Stop when the process that started this one is gone, as an engine's task may be.",
+)  # fmt: skip
 @place_options
 @option(
     "--json", "as_json", is_flag=True, heading=SHOW,
@@ -332,6 +356,8 @@ def node_run(ctx: click.Context, /, ir_path: str, node_id: str, **options: Any) 
         cache=cache_policy(options["cache"], options["no_cache"]),
     )
     as_json = options["as_json"]
+    if options["with_parent"]:
+        _stop_with_parent()
     outcome = run_single_node(
         ir,
         node_id,
@@ -346,3 +372,64 @@ def node_run(ctx: click.Context, /, ir_path: str, node_id: str, **options: Any) 
     if result.failed:
         click.echo(summary.failure_text(result, outcome.seconds, "", sys.stderr), err=True)
     ctx.exit(STOPPED if outcome.state.value == "cancelled" else exit_code(result))
+
+
+def _stop_with_parent() -> None:
+    """Sends this process SIGTERM once another one has become its parent."""
+    import os
+    import signal
+    import threading
+
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@node_group.command(
+    "finish",
+    examples=[("node finish --ir pipeline.json --run-id r1", "when its nodes have been run")],
+)
+@option(
+    "--ir", "ir_path", required=True, metavar="FILE", heading=WHERE,
+    help="The compiled pipeline: a file or URL.",
+)  # fmt: skip
+@option(
+    "--run-id", required=True, metavar="ID", heading=WHERE, shell_complete=complete_run,
+    help="The run, of which nothing may be running any more.",
+)  # fmt: skip
+@param_option
+@place_options
+@json_option
+@click.pass_context
+def node_finish(
+    ctx: click.Context, /, ir_path: str, run_id: str, as_json: bool, **options: Any
+) -> None:
+    """End a run whose nodes were run one by one, as outside engines do last.
+
+    The run is complete if every node ended well, else failed, which the exit code tells.
+    What killed processes left behind is cleared away. A run may be ended again after more
+    of its nodes have run.
+    """
+    from .cli_records import run_document
+    from .orchestration.ir import load_ir
+    from .orchestration.launch.finish import finish_run
+    from .orchestration.launch.run import describe_run
+    from .orchestration.runners.run_lifecycle import open_store
+
+    ir = load_ir(ir_path)
+    described = describe_run(
+        ir, run_id=run_id, root=options["root"], parameters=parameters(options["params"])
+    )
+    with open_store(described, options["metadata"] or "") as store:
+        ended = run_document(finish_run(ir, described, store))
+    if as_json:
+        print_json(ended)
+    else:
+        told = f": {ended['error']}" if ended["error"] else ""
+        click.echo(f"run {run_id} is {ended['state']}{told}")
+    ctx.exit(OK if ended["state"] == "complete" else FAILED)

@@ -65,7 +65,7 @@ EXTRAS = {
     "ml": ML,
     # For an environment of its own: beside the light core it installs, beside "ml" it does not.
     "airflow": ["apache-airflow>=2.10,<4"],
-    "kubeflow": ["kfp>=2.13,<3"],
+    "kubeflow": ["kfp>=2.13,<3", "kfp-kubernetes>=1.5,<3"],
     "notebook": [
         "ipykernel>=6",
         "ipywidgets>=7.6",

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pipelines on Kubeflow Pipelines: every node one container."""
