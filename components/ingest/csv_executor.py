@@ -7,16 +7,15 @@ not grow with the data: each pass holds a few blocks of text and one row group p
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 
-from ...utils.errors import DataError, nearest
+from ...utils.errors import DataError, ParameterError, nearest
 from ...utils.storage_errors import storage_errors
 from ..base.artifact import PropertyValue
-from ..base.artifact_types import Examples
 from ..base.executor import Task
 from .column_types import ARROW_TYPES
 from .csv_scan import (
@@ -26,25 +25,23 @@ from .csv_scan import (
     merge_evidence,
     read_assignment,
     scan_file,
-    sources_digest,
 )
 from .csv_source import CsvBatches, CsvDialect
-from .examples_writer import SplitWriters, describe
-from .output_config import OutputConfig, SplitPlan, plan_splits
-from .payload import SOURCE_FILES, SPANS, PayloadFormat
-from .source_files import ResolvedInput, pinned_sources
+from .ingestion import Ingestion, LocalFile, naming
+from .output_config import SplitPlan
+from .shard_writing import Indices
+from .source_files import pinned_sources
+from .work_engine import ReportRows
 
 #: Files are written in one shard for each group of files of about this many bytes.
 SHARD_BYTES = 1 << 30
-#: More source files than this are recorded by their number and common digest alone.
-_MOST_FILES_NAMED = 100
 
 
 class CsvExecutor:
     """Reads CSV files, writes `Examples`."""
 
     def execute(self, task: Task) -> Mapping[str, PropertyValue]:
-        """Writes the output `examples`.
+        """Writes the outputs `examples` and, if there is one, `rejected`.
 
         Raises:
             DataError: A file is not what it should be.
@@ -52,82 +49,78 @@ class CsvExecutor:
             StorageError: The disk is full, or a folder cannot be written.
         """
         dialect = _dialect(task)
-        payload = task.parameter("payload_format", PayloadFormat)
-        sources = pinned_sources(task.parameters)
-        plan = plan_splits(
-            list(sources.splits), task.parameter("output_config", OutputConfig | None)
-        )
-        progress = _Progress(task)
-        scans = _scan(sources, dialect, plan, task.work_dir, progress)
-        types = _column_types(task.parameter("column_types", dict[str, str]), scans)
-        examples = task.output("examples", Examples)
-        examples.splits = list(plan.names)
-        rows = dict.fromkeys(plan.names, 0)
-        shards = _shards(scans)
-        with storage_errors(examples.uri, "write"):
-            for number, shard in enumerate(shards):
-                with SplitWriters(
-                    examples, pa.schema(types), payload, number, len(shards)
-                ) as writers:
-                    for scan in shard:
-                        fixed = None if plan.buckets else _split_of(sources, scan.path)
-                        _write_file(scan, dialect, types, plan, fixed, writers, progress)
-                for split, written in writers.rows.items():
-                    rows[split] += written
-        _check_rows(progress.rows, rows)
-        describe(examples, pa.schema(types), payload, rows)
-        _record_sources(examples, sources, scans)
-        return {"rows": progress.rows, **{f"rows_{split}": n for split, n in rows.items()}}
-
-
-class _Progress:
-    """Tells how many records each pass has done."""
-
-    def __init__(self, task: Task) -> None:
-        self._task = task
-        self._scanned = 0
-        self._written = 0
-        self.rows = 0
-
-    def scanned(self, rows: int) -> None:
-        self._scanned += rows
-        self._task.report_progress(self._scanned, None, "records read")
-
-    def written(self, rows: int) -> None:
-        self._written += rows
-        self._task.report_progress(self._written, self.rows, "records written")
+        ingestion = Ingestion(task, pinned_sources(task.parameters))
+        asked = task.parameter("column_types", dict[str, str])
+        scans = _scan(ingestion, dialect, asked)
+        ingestion.check_found(scans)
+        types = _column_types(asked, scans)
+        parts = [
+            CsvPart(scan, dialect, ingestion.plan.names[0] if ingestion.plan.buckets else f.split)
+            for scan, f in zip(scans, ingestion.files, strict=True)
+        ]
+        ingestion.write_rejects(scans)
+        rows = ingestion.write(parts, pa.schema(types), SHARD_BYTES)
+        return ingestion.record(scans, rows)
 
 
 def _dialect(task: Task) -> CsvDialect:
     names = task.parameter("column_names", list[str] | None)
     nulls = task.parameter("null_values", list[str])
+    limit = task.parameter("max_field_bytes", int | None)
+    if limit is not None and limit < 1:
+        raise ParameterError(
+            "parameter 'max_field_bytes' is not acceptable", expected="1 or more", got=limit
+        )
     dialect = CsvDialect(
         delimiter=task.parameter("delimiter", str),
         encoding=task.parameter("encoding", str),
         null_values=("", *nulls),
         column_names=None if names is None else tuple(names),
+        max_field_bytes=limit,
     )
     dialect.check()
     return dialect
 
 
-def _scan(
-    sources: ResolvedInput, dialect: CsvDialect, plan: SplitPlan, folder: str, progress: _Progress
-) -> list[FileScan]:
-    """The first pass over all files."""
-    with storage_errors(folder, "write"):
-        scans = [
-            scan_file(path, dialect, plan, os.path.join(folder, str(at)), progress.scanned)
-            for at, path in enumerate(sources.files)
-        ]
-    check_headers(scans)
-    progress.rows = sum(scan.rows for scan in scans)
-    if progress.rows == 0:
-        raise DataError(
-            "the files hold no records",
-            expected="at least one record after the header",
-            location=", ".join(sources.files[:3]),
+@dataclass(frozen=True)
+class _ScanJob:
+    """One file to read for the first time."""
+
+    file: LocalFile
+    dialect: CsvDialect
+    plan: SplitPlan
+    scratch: str
+    quarantine: Mapping[str, pa.DataType] | None
+
+
+def _do_scan(job: _ScanJob, report: ReportRows) -> FileScan:
+    with naming(job.file.source, job.file.path), storage_errors(job.scratch, "write"):
+        return scan_file(
+            job.file.path,
+            job.dialect,
+            job.plan,
+            job.scratch,
+            report,
+            source=job.file.source,
+            quarantine=job.quarantine,
         )
+
+
+def _scan(ingestion: Ingestion, dialect: CsvDialect, asked: Mapping[str, str]) -> list[FileScan]:
+    """The first pass over all files."""
+    types = {name: ARROW_TYPES[kind] for name, kind in asked.items()}
+    jobs = [
+        _ScanJob(
+            file,
+            dialect,
+            ingestion.plan,
+            ingestion.scratch(number),
+            types if ingestion.quarantine else None,
+        )
+        for number, file in enumerate(ingestion.files)
+    ]
+    scans = ingestion.engine.map(_do_scan, jobs, ingestion.progress.scanned)
+    check_headers(scans)
     return scans
 
 
@@ -141,82 +134,55 @@ def _column_types(asked: Mapping[str, str], scans: Sequence[FileScan]) -> dict[s
                 expected=", ".join(evidence),
                 got=name,
                 suggestion=nearest(name, evidence),
-                location=scans[0].path,
+                location=scans[0].source,
             )
     return {
         name: ARROW_TYPES[asked.get(name) or found.type_name] for name, found in evidence.items()
     }
 
 
-def _shards(scans: Sequence[FileScan]) -> list[list[FileScan]]:
-    """Consecutive files in groups of about equal size."""
-    shards: list[list[FileScan]] = [[]]
-    size = 0
-    for scan in scans:
-        if shards[-1] and size + scan.size > SHARD_BYTES:
-            shards.append([])
-            size = 0
-        shards[-1].append(scan)
-        size += scan.size
-    return shards
+@dataclass(frozen=True)
+class CsvPart:
+    """A scanned file, to be read again.
 
+    Attributes:
+        scan: What the first pass found.
+        dialect: How to read it.
+        split: The split of all its records, where records are not distributed by hash.
+    """
 
-def _split_of(sources: ResolvedInput, path: str) -> str:
-    return next(split for split, files in sources.splits.items() if path in files)
+    scan: FileScan
+    dialect: CsvDialect
+    split: str
 
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self.scan.size
 
-def _write_file(
-    scan: FileScan,
-    dialect: CsvDialect,
-    types: Mapping[str, pa.DataType],
-    plan: SplitPlan,
-    fixed: str | None,
-    writers: SplitWriters,
-    progress: _Progress,
-) -> None:
-    """Reads a scanned file again and hands its records to their splits."""
-    if not scan.rows:
-        return
-    batches = CsvBatches(scan.text, dialect, types, scan.header, scan.block_size)
-    done = 0
-    for batch in explained(batches, scan.path, dialect, scan.header):
-        rows = batch.num_rows
-        if scan.assignment:
-            assigned = read_assignment(scan, done, rows)
-            for index, split in enumerate(plan.names):
-                writers.write(split, batch.filter(pa.array(assigned == index)))
-        else:
-            writers.write(fixed or plan.names[0], batch)
-        done += rows
-        progress.written(rows)
-    if done != scan.rows or scan.changed():
-        raise DataError(
-            "the file was changed while it was read",
-            expected=f"{scan.rows} records in {scan.size} bytes, as a moment before",
-            got=f"{done} records in {os.path.getsize(scan.path)} bytes",
-            location=scan.path,
-            fix="run again once the file is complete",
-        )
+    def batches(
+        self, schema: pa.Schema, plan: SplitPlan
+    ) -> Iterator[tuple[pa.RecordBatch, Indices | None]]:
+        """Batches of the file's records, with their splits.
 
-
-def _check_rows(rows: int, counts: Mapping[str, int]) -> None:
-    written = sum(counts.values())
-    if written != rows:
-        raise DataError(
-            "not every record that was read was written",
-            expected=f"{rows} records",
-            got=f"{written}: " + ", ".join(f"{s} {n}" for s, n in counts.items()),
-        )
-
-
-def _record_sources(examples: Examples, sources: ResolvedInput, scans: Sequence[FileScan]) -> None:
-    examples.span = sources.span
-    examples.version = sources.version
-    properties = examples.custom_properties
-    if len(sources.spans) > 1:
-        properties[SPANS] = json.dumps([list(pair) for pair in sources.spans])
-    files = [{"path": s.path, "sha256": s.sha256, "bytes": s.size, "rows": s.rows} for s in scans]
-    named = files if len(files) <= _MOST_FILES_NAMED else []
-    properties[SOURCE_FILES] = json.dumps(
-        {"count": len(files), "sha256": sources_digest(scans), "files": named}
-    )
+        Raises:
+            DataError: A value is not of its column's type, or the file was changed.
+        """
+        scan = self.scan
+        types = {field.name: field.type for field in schema}
+        done = 0
+        if scan.rows:
+            batches = CsvBatches(scan.text, self.dialect, types, scan.header, scan.block_size)
+            with naming(scan.source, scan.path):
+                for batch in explained(batches, scan.path, self.dialect, scan.header):
+                    by_hash = bool(scan.assignment)
+                    yield batch, read_assignment(scan, done, batch.num_rows) if by_hash else None
+                    done += batch.num_rows
+        if done != scan.rows or scan.changed():
+            raise DataError(
+                "the file was changed while it was read",
+                expected=f"{scan.rows} records in {scan.size} bytes, as a moment before",
+                got=f"{done} records in {os.path.getsize(scan.path)} bytes",
+                location=scan.source,
+                fix="run again once the file is complete",
+            )

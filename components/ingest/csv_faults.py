@@ -36,6 +36,8 @@ def explain(
     found = find_fault(path, dialect, header)
     if found is not None:
         return found
+    if "straddles two block boundaries" in str(error):
+        return _too_long(path, dialect)
     return _bad_value(path, dialect, header, str(error)) or DataError(
         "the file cannot be read as CSV",
         got=str(error).split("\n", 1)[0][:300],
@@ -56,6 +58,10 @@ def find_fault(path: str, dialect: CsvDialect, header: Sequence[str]) -> DataErr
                     return None
                 if record and expected and len(record) != expected:
                     return _ragged(path, begins, record, expected, dialect.delimiter)
+                if record and dialect.max_field_bytes is not None:
+                    fault = _oversize(path, begins, record, header, dialect.max_field_bytes)
+                    if fault is not None:
+                        return fault
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         return DataError(
             "the compressed file is cut off or damaged",
@@ -84,7 +90,7 @@ def find_fault(path: str, dialect: CsvDialect, header: Sequence[str]) -> DataErr
         )
 
 
-class _Reader(Protocol):
+class _CsvReader(Protocol):
     """Python's CSV reader."""
 
     @property
@@ -96,12 +102,19 @@ class _Reader(Protocol):
 
 
 @contextmanager
-def _records(path: str, dialect: CsvDialect) -> Iterator[_Reader]:
+def _records(path: str, dialect: CsvDialect) -> Iterator[_CsvReader]:
     """Records of a file, read strictly."""
-    limit = csv.field_size_limit(sys.maxsize)
-    try:
+    with unlimited_cells():
         lines = text_lines(path, dialect.encoding)
         yield csv.reader(lines, delimiter=dialect.delimiter, strict=True)
+
+
+@contextmanager
+def unlimited_cells() -> Iterator[None]:
+    """Within the block, Python's CSV reader takes cells of any length."""
+    limit = csv.field_size_limit(sys.maxsize)
+    try:
+        yield
     finally:
         csv.field_size_limit(limit)
 
@@ -119,6 +132,43 @@ def _ragged(path: str, line: int, record: list[str], expected: int, delimiter: s
             if more
             else "complete the record, or remove it"
         ),
+    )
+
+
+def _oversize(
+    path: str, line: int, record: list[str], header: Sequence[str], limit: int
+) -> DataError | None:
+    for column, cell in enumerate(record):
+        size = len(cell.encode()) if 4 * len(cell) > limit else 0
+        if size > limit:
+            name = repr(header[column]) if column < len(header) else str(column + 1)
+            return DataError(
+                f"a cell in column {name} is too large",
+                expected=f"at most {limit} bytes (the parameter max_field_bytes)",
+                got=f"{size} bytes: {cell[:60]!r}…",
+                location=f"{path}:{line}",
+                fix="shorten it, raise max_field_bytes, or set row_faults='quarantine'",
+            )
+    return None
+
+
+def _too_long(path: str, dialect: CsvDialect) -> DataError:
+    """The fault behind a record that does not fit into the largest block of text."""
+    longest, place = 0, 1
+    with _records(path, dialect) as records:
+        while True:
+            begins = records.line_num + 1
+            record = next(records, None)
+            if record is None:
+                break
+            size = sum(len(cell.encode()) for cell in record)
+            if size > longest:
+                longest, place = size, begins
+    return DataError(
+        "a record is too long to be read",
+        got=f"{longest} bytes in one record",
+        location=f"{path}:{place}",
+        fix="shorten it, close a quote before it, or set row_faults='quarantine'",
     )
 
 

@@ -7,7 +7,6 @@ says does not depend on other files, so files can be scanned apart.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ...utils.errors import DataError, nearest
 from ...utils.hashing import digest_file
 from ...utils.storage_errors import storage_errors
 from .column_types import ColumnEvidence
 from .csv_faults import explain, find_fault
+from .csv_quarantine import Cleaned, clean_file
 from .csv_source import (
     BLOCK_SIZES,
     READ_ERRORS,
@@ -31,8 +32,11 @@ from .csv_source import (
     read_header,
     transcode,
 )
+from .marked_text import MARK
 from .output_config import SplitPlan
+from .quote_check import quotes_match
 from .record_hash import record_hashes, split_indices
+from .rejected_rows import Rejects
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class FileScan:
         block_size: Bytes of text parsed at a time.
         assignment: File with the split of every record: little-endian 16-bit indices
             into the plan's names. Empty where splits do not depend on records.
+        source: Where the file came from: its path or URL as users know it.
+        rejects: Records that were put aside; not among `rows`.
     """
 
     path: str
@@ -63,6 +69,8 @@ class FileScan:
     changed_ns: int
     block_size: int
     assignment: str
+    source: str
+    rejects: Rejects
 
     def changed(self) -> bool:
         """Whether the file is no longer what it was before the first pass."""
@@ -76,6 +84,9 @@ def scan_file(
     plan: SplitPlan,
     scratch: str,
     report_rows: Callable[[int], None],
+    *,
+    source: str = "",
+    quarantine: Mapping[str, pa.DataType] | None = None,
 ) -> FileScan:
     """Reads a file once, from end to end.
 
@@ -85,6 +96,9 @@ def scan_file(
         plan: How records are distributed.
         scratch: Beginning of the names of files that the second pass needs.
         report_rows: Called with the number of records of each batch.
+        source: Where the file came from, if `path` is a copy.
+        quarantine: Put faulty records aside, those among them whose cells are not of these
+            types (by column name). None: the first one is an error.
 
     Raises:
         DataError: The file is not what it should be.
@@ -92,17 +106,34 @@ def scan_file(
     with storage_errors(path, "read"):
         status = os.stat(path)
     text = path if dialect.is_utf8 else f"{scratch}.csv"
-    try:
-        header, has_records = read_header(path, dialect)
-        if text != path:
-            transcode(path, dialect.encoding, text)
-    except READ_ERRORS as error:
-        raise explain(path, dialect, (), error) from None
-    scan = _TextScan(path, text, dialect, header, plan, f"{scratch}.splits", report_rows)
+    rejects = Rejects()
+    errors = "strict" if quarantine is None else MARK
     with ThreadPoolExecutor(1) as beside:
         digest = beside.submit(digest_file, path)
-        if has_records:
-            scan.run()
+        try:
+            header, has_records = read_header(path, dialect, errors)
+        except READ_ERRORS as error:
+            raise explain(path, dialect, (), error) from None
+        types = {name: kind for name, kind in (quarantine or {}).items() if name in header}
+        try:
+            if text != path:
+                _transcode(path, dialect, text, header)
+            scan = _TextScan(path, text, dialect, header, plan, f"{scratch}.splits", report_rows)
+            if has_records:
+                matching = beside.submit(quotes_match, text, dialect.delimiter)
+                scan.run(types, matching.result)
+        except DataError as fault:
+            if quarantine is None:
+                raise
+            text = f"{scratch}.clean.csv"
+            cleaned = _clean(
+                path, dialect, header, types, text, f"{scratch}.rejected", source or path, fault
+            )
+            rejects = cleaned.rejects
+            scan = _TextScan(path, text, dialect, header, plan, f"{scratch}.splits", report_rows)
+            if cleaned.rows:
+                scan.run(types)
+            _check_kept(path, cleaned.rows, scan.rows)
     return FileScan(
         path=path,
         text=text,
@@ -114,7 +145,49 @@ def scan_file(
         changed_ns=status.st_mtime_ns,
         block_size=scan.block_size,
         assignment=scan.assignment if plan.by_hash and scan.rows else "",
+        source=source or path,
+        rejects=rejects,
     )
+
+
+def _transcode(path: str, dialect: CsvDialect, text: str, header: Sequence[str]) -> None:
+    try:
+        transcode(path, dialect.encoding, text)
+    except READ_ERRORS as error:
+        raise explain(path, dialect, header, error) from None
+
+
+def _clean(
+    path: str,
+    dialect: CsvDialect,
+    header: list[str],
+    types: Mapping[str, pa.DataType],
+    target: str,
+    rejected: str,
+    source: str,
+    fault: DataError,
+) -> Cleaned:
+    """Puts faulty records aside; raises `fault` if it is none of a record."""
+    try:
+        cleaned = clean_file(
+            path, dialect, header, types, BLOCK_SIZES[-1], target, rejected, source
+        )
+    except READ_ERRORS as error:
+        raise explain(path, dialect, header, error) from None
+    if not cleaned.rejects.rows:
+        raise fault
+    return cleaned
+
+
+def _check_kept(path: str, copied: int, read: int) -> None:
+    if copied != read:
+        raise DataError(
+            "not every record that was kept could be read again",
+            expected=f"{copied} records",
+            got=f"{read}",
+            location=path,
+            fix="please report this, with the file if you can; meanwhile set row_faults='fail'",
+        )
 
 
 class _TextScan:
@@ -142,8 +215,17 @@ class _TextScan:
         self.rows = 0
         self.evidence = {name: ColumnEvidence() for name in header}
 
-    def run(self) -> None:
-        """Reads the text, with larger blocks if a record does not fit into one."""
+    def run(
+        self,
+        types: Mapping[str, pa.DataType],
+        quotes_match: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Reads the text, with larger blocks if a record does not fit into one.
+
+        Args:
+            types: Types that cells must be of, by column name.
+            quotes_match: Tells whether the text's quotes look right.
+        """
         for self.block_size in BLOCK_SIZES:
             try:
                 last = self._read()
@@ -153,10 +235,26 @@ class _TextScan:
                 self.rows = 0
                 self.evidence = {name: ColumnEvidence() for name in self.header}
         last_cells = [last] if last is not None else self.dialect.null_values
-        if not ends_properly(self.text, last_cells, self.dialect.delimiter):
-            fault = find_fault(self.path, self.dialect, self.header)
-            if fault is not None:
-                raise fault
+        if not (quotes_match() and ends_properly(self.text, last_cells, self.dialect.delimiter)):
+            self._raise_fault()
+        if types:
+            checked = CsvBatches(self.text, self.dialect, types, self.header, self.block_size)
+            for _ in explained(checked, self.path, self.dialect, self.header):
+                pass
+
+    def _raise_fault(self) -> None:
+        fault = find_fault(self.path, self.dialect, self.header)
+        if fault is not None:
+            raise fault
+
+    def _check_sizes(self, batch: pa.RecordBatch) -> None:
+        limit = self.dialect.max_field_bytes
+        if limit is None:
+            return
+        for cells in batch.columns:
+            longest = pc.max(pc.binary_length(cells)).as_py()
+            if longest is not None and longest > limit:
+                self._raise_fault()
 
     def _read(self) -> str | None:
         """Reads the text once; returns its last cell."""
@@ -165,6 +263,7 @@ class _TextScan:
         last: str | None = None
         with open(self.assignment, "wb") as file:
             for batch in explained(batches, self.path, self.dialect, self.header):
+                self._check_sizes(batch)
                 for name, cells in zip(self.header, batch.columns, strict=True):
                     self.evidence[name].add(cells)
                 if self.plan.by_hash:
@@ -250,11 +349,3 @@ def merge_evidence(scans: Sequence[FileScan]) -> dict[str, ColumnEvidence]:
         for name, evidence in scan.evidence.items():
             merged[name].merge(evidence)
     return merged
-
-
-def sources_digest(scans: Sequence[FileScan]) -> str:
-    """One digest of the contents of all files."""
-    whole = hashlib.sha256()
-    for digest in sorted(scan.sha256 for scan in scans):
-        whole.update(digest.encode())
-    return whole.hexdigest()

@@ -30,7 +30,7 @@ BLOCK_SIZES = (4 << 20, 128 << 20)
 READ_ERRORS = (pa.ArrowInvalid, UnicodeError, EOFError, OSError, csv.Error, zlib.error)
 
 #: Beginnings of files that are something else.
-_MAGIC = {
+MAGIC = {
     b"PAR1": "a Parquet file",
     b"PK\x03\x04": "a ZIP archive or an Excel workbook",
     b"Obj\x01": "an Avro file",
@@ -50,12 +50,14 @@ class CsvDialect:
         encoding: Name of the text encoding.
         null_values: Texts that mean a missing value, the empty one among them.
         column_names: Names of the columns where files have no header line.
+        max_field_bytes: Most bytes of text (as UTF-8) in one cell; None for no limit.
     """
 
     delimiter: str = ","
     encoding: str = "utf-8"
     null_values: tuple[str, ...] = ("",)
     column_names: tuple[str, ...] | None = None
+    max_field_bytes: int | None = None
 
     def check(self) -> None:
         """Checks the settings.
@@ -92,14 +94,19 @@ def is_gzip(path: str) -> bool:
         return file.read(2) == b"\x1f\x8b"
 
 
-def text_lines(path: str, encoding: str) -> Iterator[str]:
+def text_lines(path: str, encoding: str, errors: str = "strict") -> Iterator[str]:
     """Lines of a file with their ends, of any of the three kinds.
+
+    Args:
+        path: The file, plain or compressed by gzip.
+        encoding: Name of its text encoding.
+        errors: What to do with bytes that are no text: name of a handler of `codecs`.
 
     Raises:
         UnicodeDecodeError: The file is not text of its encoding.
         EOFError, gzip.BadGzipFile, zlib.error: The file is compressed and damaged.
     """
-    decoder = codecs.getincrementaldecoder(_without_mark(encoding))()
+    decoder = codecs.getincrementaldecoder(_without_mark(encoding))(errors)
     rest = ""
     with gzip.open(path, "rb") if is_gzip(path) else open(path, "rb") as file:
         while True:
@@ -132,8 +139,13 @@ def transcode(path: str, encoding: str, target: str) -> None:
         file.writelines(text_lines(path, encoding))
 
 
-def read_header(path: str, dialect: CsvDialect) -> tuple[list[str], bool]:
+def read_header(path: str, dialect: CsvDialect, errors: str = "strict") -> tuple[list[str], bool]:
     """(names of the columns of a file, whether anything follows), checked.
+
+    Args:
+        path: The file.
+        dialect: How to read it.
+        errors: What to do with bytes behind the header that are no text, as `text_lines`.
 
     Raises:
         DataError: The file is empty, no CSV file, or its header is missing or ambiguous.
@@ -143,7 +155,7 @@ def read_header(path: str, dialect: CsvDialect) -> tuple[list[str], bool]:
     with storage_errors(path, "read"), open(path, "rb") as file:
         start = file.read(8)
     _check_kind(path, start, dialect)
-    lines = text_lines(path, dialect.encoding)
+    lines = text_lines(path, dialect.encoding, errors)
     if dialect.column_names is not None:
         _check_header(dialect.column_names, path)
         return list(dialect.column_names), any(line.strip("\r\n") for line in lines)
@@ -157,13 +169,16 @@ def read_header(path: str, dialect: CsvDialect) -> tuple[list[str], bool]:
             location=path,
             fix="remove the file, or write it again",
         )
+    for name in header:
+        # Raises where bytes that are no text were let through.
+        name.encode("utf-8")
     _check_header(header, f"{path}:{records.line_num}")
     return header, any(line.strip("\r\n") for line in lines)
 
 
 def _check_kind(path: str, start: bytes, dialect: CsvDialect) -> None:
     """Checks by its first bytes that a file is not something else altogether."""
-    for magic, what in _MAGIC.items():
+    for magic, what in MAGIC.items():
         if start.startswith(magic):
             raise DataError(
                 f"the file is {what}",

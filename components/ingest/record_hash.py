@@ -18,7 +18,7 @@ SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generato
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -40,9 +40,25 @@ def record_hashes(cells: Sequence[pa.Array], rows: int) -> Hashes:
         cells: String arrays, one for each column, in the order of column names.
         rows: Number of records.
     """
+    return mixed_hashes((cell_hashes(column) for column in cells), rows)
+
+
+def mixed_hashes(cells: Iterable[Hashes], rows: int, *, skip_missing: bool = False) -> Hashes:
+    """Hashes of records from those of their cells.
+
+    Args:
+        cells: Hashes of cells, by column, in the order of column names.
+        rows: Number of records.
+        skip_missing: Leave missing cells out, so that a record counts alike whether a column
+            of which it has no value is there or not.
+    """
     hashes = np.zeros(rows, dtype=np.uint64)
     for column in cells:
-        _step(hashes, cell_hashes(column))
+        missing = np.flatnonzero(column == _MISSING) if skip_missing else None
+        kept = hashes[missing] if missing is not None else None
+        fold(hashes, column)
+        if missing is not None and kept is not None:
+            hashes[missing] = kept
     hashes ^= hashes >> np.uint64(30)
     hashes *= np.uint64(0xBF58476D1CE4E5B9)
     hashes ^= hashes >> np.uint64(27)
@@ -74,23 +90,34 @@ def cell_hashes(column: pa.Array) -> Hashes:
     for done in range(0, longest, 8):
         rest = lengths - done
         if done == 0 and int(lengths.min()) > 0:
-            _step(hashes, words[starts] & _FIRST_BYTES[np.minimum(rest, 8)])
+            fold(hashes, words[starts] & _FIRST_BYTES[np.minimum(rest, 8)])
             continue
         # Fewer and fewer cells are this long.
         active = np.flatnonzero(rest > 0)
         keep = _FIRST_BYTES[np.minimum(rest[active], 8)]
         partial = hashes[active]
-        _step(partial, words[starts[active] + done] & keep)
+        fold(partial, words[starts[active] + done] & keep)
         hashes[active] = partial
     if column.null_count:
         hashes[column.is_null().to_numpy(zero_copy_only=False)] = _MISSING
     return hashes
 
 
-def _step(hashes: Hashes, words: Hashes) -> None:
+def fold(hashes: Hashes, words: Hashes) -> None:
+    """Takes one more word into each hash, in place: `step` of the definition."""
     hashes ^= words
     hashes *= _FACTOR
     hashes ^= hashes >> _SHIFT
+
+
+def missing_hashes(count: int) -> Hashes:
+    """Hashes of missing cells."""
+    return np.full(count, _MISSING)
+
+
+def length_hashes(lengths: npt.NDArray[np.int64]) -> Hashes:
+    """With what the hash of a cell begins: its length."""
+    return lengths.astype(np.uint64) * _FACTOR
 
 
 def _layout(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...utils.errors import DataError, ParameterError, nearest
+from ...utils.storage import exists, is_dir, is_local, local_path
 from ..base.parameters import decode
 from .input_config import InputConfig, InputSplit, RangeConfig, RollingRange, StaticRange
 from .span_pattern import Match, find_matches, fixed_folder, has_wildcard, specs_of
@@ -118,7 +119,8 @@ def resolve_sources(
     Of every span its latest version is read. Without a range, the latest span is.
 
     Args:
-        input_base: A folder; without `input_config` also one file, or a pattern.
+        input_base: A folder, as a path or a URL; without `input_config` also one file, or
+            a pattern.
         input_config: Patterns below the folder; all files in it by default.
         range_config: Which spans to read.
         pinned: The exact spans and versions to read, found earlier.
@@ -127,13 +129,6 @@ def resolve_sources(
         DataError: Nothing fits a pattern, or no span lies in the range.
         ParameterError: A pattern is wrong, or a range is given without spans.
     """
-    if "://" in input_base:
-        raise ParameterError(
-            "input_base is not a local path",
-            expected="a folder, file or pattern of this machine",
-            got=input_base,
-            fix="mount or copy the data",
-        )
     patterns = _absolute_patterns(input_base, input_config)
     specs = _common_specs(patterns)
     if range_config is not None and not specs:
@@ -195,11 +190,15 @@ def _common_specs(patterns: Mapping[str, str]) -> set[str]:
 
 
 def _absolute_patterns(input_base: str, config: InputConfig | None) -> dict[str, str]:
-    base = os.path.abspath(os.path.expanduser(input_base)).replace(os.sep, "/")
+    if is_local(input_base):
+        base = os.path.abspath(os.path.expanduser(local_path(input_base))).replace(os.sep, "/")
+    else:
+        base = input_base.rstrip("/")
     if config is None:
-        if os.path.isdir(base):
+        # A web server has no folders; asking it for one would fetch the file.
+        if not base.startswith(("http://", "https://")) and is_dir(base):
             config = InputConfig(splits=[InputSplit(name="single_split", pattern="*")])
-        elif os.path.isfile(base) or has_wildcard(base):
+        elif has_wildcard(base) or _is_file(base):
             return {"single_split": base}
         else:
             raise _nothing_at(base, "input_base")
@@ -212,8 +211,14 @@ def _absolute_patterns(input_base: str, config: InputConfig | None) -> dict[str,
     return {split.name: f"{base.rstrip('/')}/{split.pattern}" for split in config.splits}
 
 
+def _is_file(place: str) -> bool:
+    if is_local(place):
+        return os.path.isfile(place)
+    return exists(place) and not is_dir(place)
+
+
 def _find(pattern: str) -> list[Match]:
-    if os.path.isfile(pattern):
+    if (is_local(pattern) or not has_wildcard(pattern)) and _is_file(pattern):
         return [Match(pattern, 0, 0)]
     found = find_matches(pattern)
     if not found:
@@ -223,6 +228,13 @@ def _find(pattern: str) -> list[Match]:
 
 def _nothing_at(pattern: str, what: str) -> DataError:
     """An error that tells what is there instead of what was looked for."""
+    if not is_local(pattern):
+        return DataError(
+            f"no file fits {what} {pattern!r}",
+            expected="at least one file",
+            location=pattern,
+            fix="correct input_base or input_config, or put the data there",
+        )
     folder, name = fixed_folder(pattern).rstrip("/") or "/", os.path.basename(pattern)
     while not os.path.isdir(folder):
         folder, name = os.path.dirname(folder), os.path.basename(folder)

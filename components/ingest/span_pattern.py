@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ...utils.errors import DataError, ParameterError, nearest
+from ...utils.storage import is_dir, is_local, join, list_files
 
 _SPEC = re.compile(r"\{(\w+)(?::(\d+))?\}")
 _MAGIC = re.compile(r"[*?\[{]")
@@ -68,7 +69,7 @@ def specs_of(pattern: str) -> set[str]:
 
 
 def find_matches(pattern: str) -> list[Match]:
-    """All files that fit an absolute pattern, sorted by path.
+    """All files that fit an absolute pattern, a path or a URL, sorted by path.
 
     Hidden files and folders, and those that begin with `_` (as unfinished output of data
     engines does), fit no wildcard.
@@ -80,7 +81,8 @@ def find_matches(pattern: str) -> list[Match]:
     specs_of(pattern)
     root = fixed_folder(pattern)
     segments = [part for part in pattern[len(root) :].split("/") if part]
-    found = {path: values for path, values in _walk(root, segments, {})}
+    walk = _walk if is_local(root) else _walk_listing
+    found = {path: values for path, values in walk(root, segments, {})}
     return sorted(
         (
             Match(path, _span(values, path), int(values.get("VERSION", 0)))
@@ -134,6 +136,46 @@ def _walk(
             yield from _walk(entry.path, rest, merged)
         elif not rest and entry.is_file():
             yield entry.path, merged
+
+
+def _walk_listing(
+    root: str, segments: list[str], values: Mapping[str, str]
+) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """As `_walk`, below a URL: one listing is cheaper there than one for each folder."""
+    if not is_dir(root):
+        return
+    for file in list_files(root, recursive=segments[0] == "**" or len(segments) > 1):
+        for matched in _match_parts(file.path.split("/"), segments, values):
+            yield join(root, file.path), matched
+            break
+
+
+def _match_parts(
+    parts: list[str], segments: list[str], values: Mapping[str, str]
+) -> Iterator[Mapping[str, str]]:
+    """Values of the names in braces, for every way in which a path fits."""
+    if not segments or not parts:
+        if not segments and not parts:
+            yield values
+        return
+    segment, rest = segments[0], segments[1:]
+    hidden = parts[0][:1] in ("", ".", "_")
+    if segment == "**":
+        if rest:
+            yield from _match_parts(parts, rest, values)
+        if not hidden:
+            if len(parts) == 1 and not rest:
+                yield values
+            yield from _match_parts(parts[1:], segments, values)
+        return
+    if hidden and has_wildcard(segment) and segment[0] != parts[0][:1]:
+        return
+    matched = _regex(segment).fullmatch(parts[0])
+    if matched is None:
+        return
+    merged = {**values, **matched.groupdict()}
+    if all(merged[name] == value for name, value in values.items()):
+        yield from _match_parts(parts[1:], rest, merged)
 
 
 def _regex(segment: str) -> re.Pattern[str]:

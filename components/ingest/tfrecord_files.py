@@ -12,6 +12,7 @@ from __future__ import annotations
 import gzip
 import io
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import IO, cast
 
@@ -58,7 +59,7 @@ class TFRecordWriter:
 
 
 def read_tfrecords(path: str, batch_size: int) -> Iterator[list[bytes]]:
-    """Records of a file, at most `batch_size` at a time; gzip where its name ends in `.gz`.
+    """Records of a file, plain or gzip whatever its name, at most `batch_size` at a time.
 
     Raises:
         DataError: The file is cut off or damaged.
@@ -73,7 +74,7 @@ def read_tfrecords(path: str, batch_size: int) -> Iterator[list[bytes]]:
                 if len(batch) == batch_size:
                     yield batch
                     batch = []
-        except (ValueError, struct.error, EOFError, gzip.BadGzipFile) as error:
+        except (ValueError, struct.error, EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise DataError(
                 "a TFRecord file is cut off or damaged",
                 got=f"record {number}: {error}",
@@ -85,7 +86,11 @@ def read_tfrecords(path: str, batch_size: int) -> Iterator[list[bytes]]:
 
 
 def _open(path: str) -> IO[bytes]:
-    if path.endswith(".gz"):
+    with open(path, "rb") as file:
+        head = file.read(12)
+    # The first bytes of a plain file are a length, which may look like those of gzip.
+    plain = len(head) == 12 and _mask_one(google_crc32c.value(head[:8])) == _HEAD.unpack(head)[1]
+    if head[:2] == b"\x1f\x8b" and not plain:
         return io.BufferedReader(cast("io.RawIOBase", gzip.open(path, "rb")), _BUFFER)
     return open(path, "rb", buffering=_BUFFER)
 
