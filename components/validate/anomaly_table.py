@@ -5,10 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 _SEVERITIES = {0: "unknown", 1: "warning", 2: "error"}
 _HEADINGS = ("severity", "split", "feature", "anomaly", "description")
+
+#: Stands for a feature's name where an anomaly concerns all of them.
+WHOLE_SPLIT = "(whole split)"
+
+#: Which anomalies stop a run: none, those that are more than warnings, or all.
+FailOn = Literal["never", "errors", "any"]
 
 
 @dataclass(frozen=True)
@@ -38,13 +44,15 @@ class Anomaly:
 def list_anomalies(split: str, anomalies: Any) -> list[Anomaly]:
     """The anomalies in a `tensorflow_metadata` `Anomalies` message, by feature name."""
     found: list[Anomaly] = []
-    for feature in sorted(anomalies.anomaly_info):
-        found.extend(_reasons(split, feature, anomalies.anomaly_info[feature]))
+    for key in sorted(anomalies.anomaly_info):
+        info = anomalies.anomaly_info[key]
+        # As a key, a name with spaces or dots stands in quotes.
+        found.extend(_reasons(split, ".".join(info.path.step) or key, info))
     if anomalies.HasField("dataset_anomaly_info"):
-        found.extend(_reasons(split, "(whole split)", anomalies.dataset_anomaly_info))
+        found.extend(_reasons(split, WHOLE_SPLIT, anomalies.dataset_anomaly_info))
     if anomalies.data_missing:
         found.append(
-            Anomaly(split, "(whole split)", "error", "No records", "The split has no records.")
+            Anomaly(split, WHOLE_SPLIT, "error", "No records", "The split has no records.")
         )
     return found
 
@@ -57,13 +65,35 @@ def _reasons(split: str, feature: str, info: Any) -> Iterable[Anomaly]:
         )
 
 
+def stopping(anomalies: Sequence[Anomaly], fail_on: FailOn) -> list[Anomaly]:
+    """Those of the anomalies that stop a run."""
+    if fail_on == "never":
+        return []
+    return [each for each in anomalies if fail_on == "any" or each.stops]
+
+
+def gravest_first(anomalies: Iterable[Anomaly]) -> list[Anomaly]:
+    """Errors before warnings; within each by feature and split."""
+    order = {"error": 0, "unknown": 1, "warning": 2}
+    return sorted(anomalies, key=lambda a: (order[a.severity], a.feature, a.split, a.short))
+
+
+def headline(anomalies: Sequence[Anomaly]) -> str:
+    """How many anomalies there are, in all and by split."""
+    by_split = {a.split: sum(other.split == a.split for other in anomalies) for a in anomalies}
+    counts = ", ".join(f"{count} in {split}" for split, count in by_split.items())
+    noun = "anomaly" if len(anomalies) == 1 else "anomalies"
+    return f"{len(anomalies)} {noun} ({counts})" if anomalies else "no anomalies"
+
+
+def table_rows(anomalies: Iterable[Anomaly]) -> list[tuple[str, str, str, str, str]]:
+    """Cells of the table, without its headings, the gravest first."""
+    return [(a.severity, a.split, a.feature, a.short, a.long) for a in gravest_first(anomalies)]
+
+
 def render_table(anomalies: Sequence[Anomaly]) -> str:
     """A table in plain text, one anomaly in a row, the gravest first."""
-    order = {"error": 0, "unknown": 1, "warning": 2}
-    rows = [
-        (a.severity, a.split, a.feature, a.short, a.long)
-        for a in sorted(anomalies, key=lambda a: (order[a.severity], a.feature, a.split, a.short))
-    ]
+    rows = [tuple(" ".join(cell.split()) for cell in row) for row in table_rows(anomalies)]
     widths = [max(len(row[column]) for row in [_HEADINGS, *rows]) for column in range(4)]
     lines = []
     for row in [_HEADINGS, tuple("-" * width for width in [*widths, len(_HEADINGS[4])]), *rows]:

@@ -19,6 +19,9 @@ class SchemaGen(Component):
         infer_feature_shape: Whether features that always have the same number of values
             get a fixed shape (so that TensorFlow reads them as dense tensors).
         exclude_splits: Names of splits to leave out.
+        max_string_domain_size: Most values of a text feature that are taken for categories.
+        environments: Schema environments by name, each with the features that its data
+            lacks: `{"TRAINING": [], "SERVING": ["label"]}`.
     """
 
     type_name = "tfx.components.schema_gen.component.SchemaGen"
@@ -28,4 +31,6 @@ class SchemaGen(Component):
     statistics: Input[ExampleStatistics]
     infer_feature_shape: Parameter[bool] = True
     exclude_splits: Parameter[list[str]] = []
+    max_string_domain_size: Parameter[int] = 100
+    environments: Parameter[dict[str, list[str]]] = {}
     schema: Output[Schema] = output()

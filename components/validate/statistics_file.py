@@ -16,6 +16,7 @@ from ..base.artifact_types import ExampleAnomalies, ExampleStatistics
 
 #: Names of the files in a split's folder.
 STATISTICS_FILE = "FeatureStats.pb"
+SHARDED_STATISTICS_PREFIX = "FeatureStats.tfrecords"
 ANOMALIES_FILE = "SchemaDiff.pb"
 
 M = TypeVar("M", bound=Message)
@@ -34,6 +35,29 @@ def read_statistics(artifact: ExampleStatistics, split: str) -> Any:
 def write_statistics(artifact: ExampleStatistics, split: str, statistics: Message) -> None:
     """Writes a split's `DatasetFeatureStatisticsList`."""
     _write(artifact, split, STATISTICS_FILE, statistics)
+
+
+def write_sharded_statistics(
+    artifact: ExampleStatistics, split: str, statistics: Any, partitions: int
+) -> None:
+    """Writes a split's statistics once more, in files of some features each.
+
+    `tensorflow_data_validation.load_sharded_statistics(<folder>/FeatureStats.tfrecords)`
+    reads them.
+    """
+    import tensorflow as tf
+
+    prefix = os.path.join(artifact.split_uri(split), SHARDED_STATISTICS_PREFIX)
+    for part in range(partitions):
+        shard = type(statistics)()
+        for dataset in statistics.datasets:
+            cut = shard.datasets.add()
+            cut.CopyFrom(dataset)
+            del cut.features[:]
+            cut.features.extend(dataset.features[part::partitions])
+        path = f"{prefix}-{part:05d}-of-{partitions:05d}"
+        with storage_errors(path, "write"), tf.io.TFRecordWriter(path) as file:
+            file.write(shard.SerializeToString(deterministic=True))
 
 
 def read_anomalies(artifact: ExampleAnomalies, split: str) -> Any:

@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from penstock.components.base.artifact_types import ExampleStatistics
+from penstock.components.base.channel import Channel
+from penstock.components.validate.example_validator import ExampleValidator
 from penstock.components.validate.import_schema_gen import ImportSchemaGen
 from penstock.components.validate.schema_file import external_inputs
 from penstock.components.validate.schema_gen import SchemaGen
-from penstock.utils.errors import DataError, ParameterError
+from penstock.utils.errors import DataError, GateError, ParameterError
 
 CURATED = '# The label.\nfeature { name: "y" type: INT }\n'
 
@@ -77,3 +81,46 @@ def test_schema_file_that_is_not_there(tmp_path: Path) -> None:
         external_inputs({"schema_file": str(tmp_path / "schema.pbtx")})
     with pytest.raises(DataError, match="no folder"):
         external_inputs({"schema_file": "/no/such/schema.pbtxt"})
+
+
+@pytest.mark.heavy
+def test_curated_schema_is_compared_with_the_data(
+    execute: Any, statistics: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A curated schema that no longer fits the data goes unnoticed, or is changed."""
+    file = tmp_path / "schema.pbtxt"
+    file.write_text(
+        """feature { name: "s" type: BYTES domain: "s" presence { min_fraction: 1.0 } }
+        feature { name: "n" type: FLOAT } feature { name: "gone" type: INT }
+        string_domain { name: "s" value: "a" value: "b" value: "rare" }"""
+    )
+    found = statistics(train={"s": ["a", "z", None, "a"], "n": [1, 2, 3, 4], "new": [1.5] * 4})
+    artifact = execute(ImportSchemaGen, {"statistics": found}, schema_file=str(file))["schema"]
+    assert Path(artifact.path("schema.pbtxt")).read_text() == file.read_text()
+    assert json.loads(artifact.custom_properties["differences"]) == [
+        "gone: feature: the schema says there is one, the data nothing",
+        "n: type: the schema says FLOAT, the data INT",
+        "new: feature: the schema says nothing, the data there is one, FLOAT",
+        "s: presence: the schema says in at least 100.0% of records, "
+        "the data in at least 0.0% of records",
+        "s: values: the schema says 3 values without them, the data has also z",
+    ]
+    assert "n: type: the schema says FLOAT" in caplog.text
+    heavy = ImportSchemaGen(schema_file=str(file), statistics=Channel(ExampleStatistics))
+    assert heavy.preload and not ImportSchemaGen(schema_file=str(file)).preload
+
+
+@pytest.mark.heavy
+def test_schema_has_environments(execute: Any, statistics: Any) -> None:
+    """Serving data, which has no label, cannot be validated with an inferred schema."""
+    found = statistics(train={"s": ["a", "b"] * 9, "y": [0, 1] * 9})
+    environments = {"TRAINING": [], "SERVING": ["y"]}
+    schema = execute(SchemaGen, {"statistics": found}, environments=environments)["schema"]
+    inputs = {"statistics": statistics(train={"s": ["a", "b"] * 9}), "schema": schema}
+    execute(ExampleValidator, inputs, fail_on="any", environment="SERVING")
+    with pytest.raises(GateError, match="1 anomaly"):
+        execute(ExampleValidator, inputs, fail_on="any", environment="TRAINING")
+    with pytest.raises(ParameterError, match="no feature anyway"):
+        execute(SchemaGen, {"statistics": found}, environments={"SERVING": ["label"]})
+    narrow = execute(SchemaGen, {"statistics": found}, max_string_domain_size=1)["schema"]
+    assert "string_domain" not in Path(narrow.path("schema.pbtxt")).read_text()
