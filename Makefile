@@ -64,7 +64,7 @@ bench: $(ENV) ## Measure speed, and compare with the figures in benchmarks/
 
 clean: ## Remove what was built, caches, and what demos wrote (keeps .venv)
 	rm -rf build dist *.egg-info .penstock .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
-	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -not -path './$(VENV)*/*' -prune -exec rm -rf {} +
 
 distclean: clean ## The same, and .venv
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VENV)-airflow-*

@@ -15,6 +15,16 @@ __version__ = "0.1.0"
 #: The public names, by the module that defines them. Type checkers and editors read the
 #: imports above instead; a test holds the two and `__all__` together.
 _HOMES = {
+    ".components.analyze.eval_config": ("EvalConfig",),
+    ".components.analyze.evaluator": ("Evaluator",),
+    ".components.base.annotations": (
+        "Input",
+        "OptionalInput",
+        "Output",
+        "OutputDict",
+        "Parameter",
+        "output",
+    ),
     ".components.base.artifact": (
         "Artifact",
         "PropertyType",
@@ -38,19 +48,12 @@ _HOMES = {
         "ModelEvaluation",
         "ModelRun",
         "PushedModel",
+        "RejectedExamples",
         "Schema",
         "String",
         "TransformCache",
         "TransformGraph",
         "TunerResults",
-    ),
-    ".components.base.annotations": (
-        "Input",
-        "OptionalInput",
-        "Output",
-        "OutputDict",
-        "Parameter",
-        "output",
     ),
     ".components.base.channel": (
         "Channel",
@@ -83,31 +86,14 @@ _HOMES = {
     ".components.control.strategies": (
         "LatestArtifactStrategy",
         "LatestBlessedModelStrategy",
+        "PreviousSpanStrategy",
+        "SpanRangeStrategy",
         "Strategy",
     ),
+    ".components.ingest.avro_example_gen": ("AvroExampleGen",),
     ".components.ingest.csv_example_gen": ("CsvExampleGen",),
-    ".components.validate.statistics_gen": ("StatisticsGen",),
-    ".components.validate.schema_gen": ("SchemaGen",),
-    ".components.validate.import_schema_gen": ("ImportSchemaGen",),
-    ".components.validate.example_validator": ("ExampleValidator",),
-    ".components.transform.transform": ("Transform",),
-    ".components.train.fn_args": ("FnArgs",),
-    ".components.train.trainer": ("Trainer",),
-    ".components.analyze.evaluator": ("Evaluator",),
-    ".components.push.pusher": ("Pusher",),
-    ".orchestration.pipeline": (
-        "Pipeline",
-        "PipelineInputs",
-    ),
-    ".orchestration.ir": ("PipelineIR",),
-    ".orchestration.metadata.store": ("MetadataStore",),
-    ".orchestration.runners.local.runner": (
-        "LocalRunner",
-        "RunResult",
-    ),
-    ".orchestration.runners.beam.runner": ("BeamDagRunner",),
-    ".orchestration.runners.local.selection": ("Selection",),
-    ".utils.errors": ("PenstockError",),
+    ".components.ingest.function_example_gen": ("FunctionExampleGen",),
+    ".components.ingest.import_example_gen": ("ImportExampleGen",),
     ".components.ingest.input_config": (
         "InputConfig",
         "InputSplit",
@@ -115,23 +101,66 @@ _HOMES = {
         "RollingRange",
         "StaticRange",
     ),
+    ".components.ingest.jsonl_example_gen": ("JsonlExampleGen",),
     ".components.ingest.output_config": (
         "OutputConfig",
         "OutputSplit",
         "SplitConfig",
     ),
+    ".components.ingest.parquet_example_gen": ("ParquetExampleGen",),
     ".components.ingest.payload": ("PayloadFormat",),
-    ".components.transform.splits_config": ("SplitsConfig",),
-    ".components.train.train_args": (
-        "EvalArgs",
-        "TrainArgs",
-    ),
-    ".components.analyze.eval_config": ("EvalConfig",),
+    ".components.ingest.sql_example_gen": ("SqlExampleGen",),
     ".components.push.push_destination": (
         "Filesystem",
         "PushDestination",
     ),
-    ".components.validate.stats_options": ("StatsOptions",),
+    ".components.push.pusher": ("Pusher",),
+    ".components.train.fn_args": ("FnArgs",),
+    ".components.train.train_args": (
+        "EvalArgs",
+        "TrainArgs",
+    ),
+    ".components.train.trainer": ("Trainer",),
+    ".components.transform.splits_config": ("SplitsConfig",),
+    ".components.transform.transform": ("Transform",),
+    ".components.validate.comparators": (
+        "Comparators",
+        "FeatureComparator",
+        "NumericValueComparator",
+    ),
+    ".components.validate.custom_validation": ("CustomValidationConfig",),
+    ".components.validate.distribution_config": ("DistributionValidatorConfig",),
+    ".components.validate.distribution_validator": ("DistributionValidator",),
+    ".components.validate.example_diff": (
+        "ExampleDiff",
+        "ExampleDiffConfig",
+        "ExamplesDiff",
+    ),
+    ".components.validate.example_validator": ("ExampleValidator",),
+    ".components.validate.import_schema_gen": ("ImportSchemaGen",),
+    ".components.validate.schema_gen": ("SchemaGen",),
+    ".components.validate.statistics_gen": ("StatisticsGen",),
+    ".components.validate.stats_options": (
+        "SlicingConfig",
+        "SlicingSpec",
+        "StatsOptions",
+    ),
+    ".orchestration.ir": ("PipelineIR",),
+    ".orchestration.metadata.store": ("MetadataStore",),
+    ".orchestration.pipeline": (
+        "Pipeline",
+        "PipelineInputs",
+    ),
+    ".orchestration.runners.airflow.runner": ("AirflowDagRunner",),
+    ".orchestration.runners.airflow.settings": ("AirflowSettings",),
+    ".orchestration.runners.beam.runner": ("BeamDagRunner",),
+    ".orchestration.runners.kubeflow.runner": ("KubeflowDagRunner",),
+    ".orchestration.runners.local.runner": (
+        "LocalRunner",
+        "RunResult",
+    ),
+    ".orchestration.runners.local.selection": ("Selection",),
+    ".utils.errors": ("PenstockError",),
 }
 
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -141,26 +170,39 @@ __all__ = [
     "PIPELINE_NAME",
     "PIPELINE_ROOT",
     "RUN_ID",
+    "AirflowDagRunner",
+    "AirflowSettings",
     "Artifact",
+    "AvroExampleGen",
     "BeamDagRunner",
     "Boolean",
     "Channel",
+    "Comparators",
     "Component",
     "Cond",
     "CsvExampleGen",
+    "CustomValidationConfig",
+    "DistributionValidator",
+    "DistributionValidatorConfig",
     "EvalArgs",
     "EvalConfig",
     "Evaluator",
     "ExampleAnomalies",
+    "ExampleDiff",
+    "ExampleDiffConfig",
     "ExampleStatistics",
     "ExampleValidator",
     "Examples",
+    "ExamplesDiff",
     "Executor",
     "ExternalArtifact",
+    "FeatureComparator",
     "Filesystem",
     "Float",
     "FnArgs",
+    "FunctionExampleGen",
     "HyperParameters",
+    "ImportExampleGen",
     "ImportSchemaGen",
     "Importer",
     "InferenceResult",
@@ -171,6 +213,8 @@ __all__ = [
     "InputUri",
     "Integer",
     "JsonValue",
+    "JsonlExampleGen",
+    "KubeflowDagRunner",
     "LatestArtifactStrategy",
     "LatestBlessedModelStrategy",
     "LocalRunner",
@@ -179,6 +223,7 @@ __all__ = [
     "ModelBlessing",
     "ModelEvaluation",
     "ModelRun",
+    "NumericValueComparator",
     "OptionalInput",
     "Output",
     "OutputConfig",
@@ -187,16 +232,19 @@ __all__ = [
     "OutputUri",
     "Parameter",
     "ParameterValue",
+    "ParquetExampleGen",
     "PayloadFormat",
     "PenstockError",
     "Pipeline",
     "PipelineIR",
     "PipelineInputs",
+    "PreviousSpanStrategy",
     "PropertyType",
     "PushDestination",
     "PushedModel",
     "Pusher",
     "RangeConfig",
+    "RejectedExamples",
     "Resolver",
     "Resources",
     "RollingRange",
@@ -205,9 +253,13 @@ __all__ = [
     "Schema",
     "SchemaGen",
     "Selection",
+    "SlicingConfig",
+    "SlicingSpec",
+    "SpanRangeStrategy",
     "SplitArtifact",
     "SplitConfig",
     "SplitsConfig",
+    "SqlExampleGen",
     "StaticRange",
     "StatisticsGen",
     "StatsOptions",
@@ -258,6 +310,7 @@ if TYPE_CHECKING:
     from .components.base.artifact_types import ModelEvaluation as ModelEvaluation
     from .components.base.artifact_types import ModelRun as ModelRun
     from .components.base.artifact_types import PushedModel as PushedModel
+    from .components.base.artifact_types import RejectedExamples as RejectedExamples
     from .components.base.artifact_types import Schema as Schema
     from .components.base.artifact_types import String as String
     from .components.base.artifact_types import TransformCache as TransformCache
@@ -287,17 +340,25 @@ if TYPE_CHECKING:
     from .components.control.strategies import (
         LatestBlessedModelStrategy as LatestBlessedModelStrategy,
     )
+    from .components.control.strategies import PreviousSpanStrategy as PreviousSpanStrategy
+    from .components.control.strategies import SpanRangeStrategy as SpanRangeStrategy
     from .components.control.strategies import Strategy as Strategy
+    from .components.ingest.avro_example_gen import AvroExampleGen as AvroExampleGen
     from .components.ingest.csv_example_gen import CsvExampleGen as CsvExampleGen
+    from .components.ingest.function_example_gen import FunctionExampleGen as FunctionExampleGen
+    from .components.ingest.import_example_gen import ImportExampleGen as ImportExampleGen
     from .components.ingest.input_config import InputConfig as InputConfig
     from .components.ingest.input_config import InputSplit as InputSplit
     from .components.ingest.input_config import RangeConfig as RangeConfig
     from .components.ingest.input_config import RollingRange as RollingRange
     from .components.ingest.input_config import StaticRange as StaticRange
+    from .components.ingest.jsonl_example_gen import JsonlExampleGen as JsonlExampleGen
     from .components.ingest.output_config import OutputConfig as OutputConfig
     from .components.ingest.output_config import OutputSplit as OutputSplit
     from .components.ingest.output_config import SplitConfig as SplitConfig
+    from .components.ingest.parquet_example_gen import ParquetExampleGen as ParquetExampleGen
     from .components.ingest.payload import PayloadFormat as PayloadFormat
+    from .components.ingest.sql_example_gen import SqlExampleGen as SqlExampleGen
     from .components.push.push_destination import Filesystem as Filesystem
     from .components.push.push_destination import PushDestination as PushDestination
     from .components.push.pusher import Pusher as Pusher
@@ -307,16 +368,36 @@ if TYPE_CHECKING:
     from .components.train.trainer import Trainer as Trainer
     from .components.transform.splits_config import SplitsConfig as SplitsConfig
     from .components.transform.transform import Transform as Transform
+    from .components.validate.comparators import Comparators as Comparators
+    from .components.validate.comparators import FeatureComparator as FeatureComparator
+    from .components.validate.comparators import NumericValueComparator as NumericValueComparator
+    from .components.validate.custom_validation import (
+        CustomValidationConfig as CustomValidationConfig,
+    )
+    from .components.validate.distribution_config import (
+        DistributionValidatorConfig as DistributionValidatorConfig,
+    )
+    from .components.validate.distribution_validator import (
+        DistributionValidator as DistributionValidator,
+    )
+    from .components.validate.example_diff import ExampleDiff as ExampleDiff
+    from .components.validate.example_diff import ExampleDiffConfig as ExampleDiffConfig
+    from .components.validate.example_diff import ExamplesDiff as ExamplesDiff
     from .components.validate.example_validator import ExampleValidator as ExampleValidator
     from .components.validate.import_schema_gen import ImportSchemaGen as ImportSchemaGen
     from .components.validate.schema_gen import SchemaGen as SchemaGen
     from .components.validate.statistics_gen import StatisticsGen as StatisticsGen
+    from .components.validate.stats_options import SlicingConfig as SlicingConfig
+    from .components.validate.stats_options import SlicingSpec as SlicingSpec
     from .components.validate.stats_options import StatsOptions as StatsOptions
     from .orchestration.ir import PipelineIR as PipelineIR
     from .orchestration.metadata.store import MetadataStore as MetadataStore
     from .orchestration.pipeline import Pipeline as Pipeline
     from .orchestration.pipeline import PipelineInputs as PipelineInputs
+    from .orchestration.runners.airflow.runner import AirflowDagRunner as AirflowDagRunner
+    from .orchestration.runners.airflow.settings import AirflowSettings as AirflowSettings
     from .orchestration.runners.beam.runner import BeamDagRunner as BeamDagRunner
+    from .orchestration.runners.kubeflow.runner import KubeflowDagRunner as KubeflowDagRunner
     from .orchestration.runners.local.runner import LocalRunner as LocalRunner
     from .orchestration.runners.local.runner import RunResult as RunResult
     from .orchestration.runners.local.selection import Selection as Selection

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 
 import click
 
+from .cli_anomalies import anomalies_group
 from .cli_commands import EXIT_CODES, HelpfulCommand, Program
 from .cli_completion import completion
+from .cli_data import data_group
+from .cli_image import image_group
 from .cli_init import init
 from .cli_run import compile_command, node_group, plan, run
 from .cli_store import artifacts_group, cache_group, gc, lineage, runs_group
@@ -55,8 +58,10 @@ def cli() -> None:
     """
 
 
-cli.add("Pipelines", run, plan, compile_command, node_group)
-cli.add("What happened", runs_group, artifacts_group, lineage, cache_group)
+cli.add("Pipelines", run, plan, compile_command, node_group, image_group)
+cli.add(
+    "What happened", runs_group, artifacts_group, anomalies_group, data_group, lineage, cache_group
+)
 cli.add("Housekeeping", gc, init, completion)
 
 

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -47,8 +49,9 @@ from .cli_options import (
 from .cli_output import dim, print_json, print_table
 
 if TYPE_CHECKING:
+    from .orchestration.launch.outcome import RunObserver
     from .orchestration.metadata.store import MetadataStore
-    from .orchestration.runners.local.runner import RunResult
+    from .orchestration.runners.run_result import RunResult
 
 #: How `plan` puts what would become of a node.
 _WILL = {"run": "run", "reuse": "reuse", "skip": "skip", "after": "may run"}
@@ -78,6 +81,14 @@ _WILL = {"run": "run", "reuse": "reuse", "skip": "skip", "after": "may run"}
     "--max-workers", type=click.IntRange(min=1), metavar="N", heading=HOW,
     help="Execute at most so many nodes at once.",
 )  # fmt: skip
+@option(
+    "--runner", type=click.Choice(["local", "beam"]), default="local", show_default=True,
+    heading=HOW, help="What decides when each node runs.",
+)  # fmt: skip
+@option(
+    "--beam-arg", "beam_args", multiple=True, metavar="FLAG", heading=HOW,
+    help="A flag for --runner beam, in place of the pipeline's own. Repeatable.",
+)  # fmt: skip
 @place_options
 @option("-q", "--quiet", is_flag=True, heading=SHOW, help="Say nothing unless something fails.")
 @option(
@@ -97,7 +108,7 @@ def run(ctx: click.Context, /, quiet: bool, as_json: bool, **options: Any) -> No
     """
     from .orchestration.launch.run import new_run_id
     from .orchestration.runners.local.progress import progress_for
-    from .orchestration.runners.local.runner import LocalRunner, RunResult
+    from .orchestration.runners.run_result import RunResult
     from .utils.errors import Cancelled
 
     if options["resume"] and options["run_id"]:
@@ -105,23 +116,18 @@ def run(ctx: click.Context, /, quiet: bool, as_json: bool, **options: Any) -> No
     loaded = _load(options, run_id=options["run_id"] or new_run_id())
     resume = _run_to_resume(loaded, options["resume"])
     run_id = resume or loaded.run.id
-    chosen = selection(options["from_nodes"], options["to_nodes"], options["only"])
     words = given_again(ctx, without={"run_id": 0, "resume": 0, "quiet": 0, "as_json": 0})
     again = shlex.join([*words, "--resume", run_id])
     progress = progress_for(sys.stderr if as_json else sys.stdout, loaded.ir.name, quiet=quiet)
-    runner = LocalRunner(
-        metadata=loaded.metadata, max_workers=options["max_workers"], observer=progress
-    )
     started = time.monotonic()
     stopped = False
     try:
-        result = runner.run(
+        result = _runner(options, loaded, progress)(
             loaded.ir,
             parameters=loaded.run.parameters,
             root=loaded.run.root,
             run_id=None if resume else run_id,
             resume=resume,
-            selection=chosen,
             cache=loaded.run.cache,
         )
     except Cancelled:
@@ -132,6 +138,34 @@ def run(ctx: click.Context, /, quiet: bool, as_json: bool, **options: Any) -> No
     seconds = time.monotonic() - started
     _report(result, loaded, seconds, again, stopped=stopped, quiet=quiet, as_json=as_json)
     ctx.exit(STOPPED if stopped else exit_code(result))
+
+
+def _runner(
+    options: dict[str, Any], loaded: Loaded, progress: RunObserver
+) -> Callable[..., RunResult]:
+    """What runs the pipeline."""
+    chosen = selection(options["from_nodes"], options["to_nodes"], options["only"])
+    if options["runner"] == "beam":
+        from .orchestration.runners.beam.runner import BeamDagRunner
+
+        if (chosen and chosen.partial) or options["max_workers"]:
+            raise click.UsageError(
+                "--runner beam runs whole pipelines, and its own flags say how many workers: "
+                "leave out --from-node, --to-node, --only and --max-workers."
+            )
+        return BeamDagRunner(
+            metadata=loaded.metadata,
+            beam_pipeline_args=list(options["beam_args"]) or None,
+            observer=progress,
+        ).run
+    from .orchestration.runners.local.runner import LocalRunner
+
+    if options["beam_args"]:
+        raise click.UsageError("--beam-arg goes with --runner beam.")
+    runner = LocalRunner(
+        metadata=loaded.metadata, max_workers=options["max_workers"], observer=progress
+    )
+    return functools.partial(runner.run, selection=chosen)
 
 
 def _run_to_resume(loaded: Loaded, text: str | None) -> str | None:
@@ -246,6 +280,10 @@ def store_for_reading(loaded: Loaded) -> AbstractContextManager[MetadataStore]:
         ("compile -o pipeline.json", "to a file"),
         ("compile train.py | jq '.nodes[].id'", "to standard output"),
         ("compile --runner airflow -o dags", "a DAG file for Airflow"),
+        (
+            "compile --runner kubeflow --runner-config kubeflow.yaml -o pipeline.yaml",
+            "for Kubeflow Pipelines",
+        ),
     ],
 )
 @target_argument
@@ -255,10 +293,11 @@ def store_for_reading(loaded: Loaded) -> AbstractContextManager[MetadataStore]:
     help="Write to this file or URL instead of standard output.",
 )  # fmt: skip
 @option(
-    "--runner", type=click.Choice(["ir", "airflow"]), default="ir", show_default=True,
-    heading=SHOW,
+    "--runner", type=click.Choice(["ir", "airflow", "kubeflow"]), default="ir",
+    show_default=True, heading=SHOW,
     help="What to compile for: ir is what `penstock run` and `penstock node run` read; airflow "
-    "is a DAG file with the pipeline beside it, for which --output is a folder.",
+    "is a DAG file with the pipeline beside it, for which --output is a folder; kubeflow is "
+    "YAML that Kubeflow Pipelines takes.",
 )  # fmt: skip
 @option(
     "--runner-config", metavar="FILE", heading=SHOW,
@@ -287,11 +326,26 @@ def compile_command(
         chosen = load_settings(runner_config) if runner_config else None
         click.echo(AirflowDagRunner(chosen).compile(pipeline, "." if output == "-" else output))
         return
+    if runner == "kubeflow":
+        _compile_for_kubeflow(pipeline, output, runner_config)
+        return
     ir = pipeline.compile() if isinstance(pipeline, Pipeline) else pipeline
     if output == "-":
         click.echo(ir.to_json(), nl=False)
     else:
         ir.save(output)
+
+
+def _compile_for_kubeflow(pipeline: Any, output: str, runner_config: str | None) -> None:
+    from .orchestration.runners.kubeflow.runner import KubeflowDagRunner
+
+    if runner_config is None:
+        raise click.UsageError(
+            "--runner kubeflow needs --runner-config, a YAML file that names the image and the "
+            "metadata store: see docs/kubeflow.md."
+        )
+    path = "pipeline.yaml" if output == "-" else output
+    click.echo(KubeflowDagRunner.from_file(runner_config).compile(pipeline, path, upload=True))
 
 
 @click.group("node", cls=HelpfulGroup)

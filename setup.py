@@ -43,6 +43,8 @@ CORE = [
 #: one installs is decided by the C library (see constraints/README.md); the ranges span both.
 ML = [
     "apache-beam>=2.59,<3",
+    "fastavro>=1.8,<2",
+    "sqlalchemy>=2,<3",
     # tfx-bsl imports dill without declaring it, and Beam no longer brings it since 2.69.
     "dill>=0.3.1",
     # Beam reads and writes TFRecord files with it, without declaring it.
@@ -75,6 +77,8 @@ EXTRAS = {
     ],
     "serve": ["fastapi>=0.100,<1", "uvicorn>=0.22,<1"],
     "dev": [
+        # The tests read from a PostgreSQL server.
+        "psycopg[binary]>=3.1,<4",
         "hypothesis>=6.100",
         "import-linter>=2.1",
         "mypy>=1.15",
