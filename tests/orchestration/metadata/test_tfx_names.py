@@ -86,7 +86,7 @@ def record_run(store: MetadataStore) -> None:
         node = NodeKey("taxi", RUN, node_id, type_name)
         read = {name: [known[name]] for name in inputs}
         found = store.register_execution(node, read, {"exclude_splits": "[]"})
-        made = {name: cls(f"/root/{node_id}/{name}/{found}") for name, cls in outputs.items()}
+        made = {name: cls(f"/outputs/{node_id}/{name}/{found}") for name, cls in outputs.items()}
         if node_id == "CsvExampleGen":
             made["examples"].properties.update(span=1, version=0, split_names='["train", "eval"]')
         if node_id == "Evaluator":
@@ -187,7 +187,7 @@ def test_node_s_records_are_found_as_tfx_finds_them(
     for name, artifact_id in events[protos.Event.OUTPUT].items():
         (artifact,) = raw.get_artifacts_by_id([artifact_id])
         assert (artifact.type, artifact.state) == (outputs[name].TYPE_NAME, protos.Artifact.LIVE)
-        assert artifact.uri == f"/root/{node_id}/{name}/{execution.id}"
+        assert artifact.uri == f"/outputs/{node_id}/{name}/{execution.id}"
         custom = artifact.custom_properties
         # Readers choose the layout of the payload by this; 0.29 and later have today's.
         assert custom["tfx_version"].string_value == "1.16.0"
