@@ -77,7 +77,8 @@ EXTRAS = {
     ],
     "serve": ["fastapi>=0.100,<1", "uvicorn>=0.22,<1"],
     "dev": [
-        # The tests read from a PostgreSQL server.
+        # The tests read from a web server and a PostgreSQL server.
+        "aiohttp>=3.9,<4",
         "psycopg[binary]>=3.1,<4",
         "hypothesis>=6.100",
         "import-linter>=2.1",

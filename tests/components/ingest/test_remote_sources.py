@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import functools
+import gzip
+import http.server
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +19,7 @@ from penstock.components.ingest.examples_reader import read_table
 from penstock.components.ingest.jsonl_example_gen import JsonlExampleGen
 from penstock.components.ingest.source_files import external_inputs, resolve_sources
 from penstock.components.ingest.span_pattern import find_matches
-from penstock.utils.errors import DataError
+from penstock.utils.errors import DataError, PenstockError
 from penstock.utils.hashing import FileDigestCache
 
 fsspec = pytest.importorskip("fsspec")
@@ -126,3 +130,50 @@ def test_local_and_remote_patterns_agree(bucket: str, tmp_path: Path, pattern: s
     ]
     assert remote == local
     assert local
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A web server on this machine, and the folder that it serves."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    handler = functools.partial(_QuietHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as found:
+        thread = threading.Thread(target=found.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{found.server_port}", folder
+        found.shutdown()
+        thread.join()
+
+
+class _QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_files_of_a_web_server(server: tuple[str, Path], node_runner: Any) -> None:
+    """Data that is published on the web has to be fetched by hand."""
+    address, folder = server
+    (folder / "span-1.csv").write_text("x,y\n1,a\n2,b\n", encoding="utf-8")
+    packed = gzip.compress(b"x,y\n3,c\n", mtime=0)
+    (folder / "span-2.csv.gz").write_bytes(packed)
+    plain = node_runner(CsvExampleGen(input_base=f"{address}/span-1.csv", output_config=ONE))
+    assert read_table(plain.examples, "all")["x"].to_pylist() == [1, 2]
+    zipped = node_runner(CsvExampleGen(input_base=f"{address}/span-2.csv.gz", output_config=ONE))
+    assert read_table(zipped.examples, "all")["y"].to_pylist() == ["c"]
+    latest = CsvExampleGen(
+        input_base=address,
+        input_config={"splits": [{"name": "all", "pattern": "span-{SPAN}.csv*"}]},
+        output_config=ONE,
+    )
+    assert node_runner(latest).examples.span == 2
+
+
+def test_a_file_missing_from_a_web_server_is_named(
+    server: tuple[str, Path], node_runner: Any
+) -> None:
+    """A misspelt address shows a traceback of the HTTP library."""
+    address, folder = server
+    (folder / "data.csv").write_text("x\n1\n", encoding="utf-8")
+    with pytest.raises(PenstockError, match=r"daat\.csv"):
+        node_runner(CsvExampleGen(input_base=f"{address}/daat.csv"))
