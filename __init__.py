@@ -151,11 +151,11 @@ _HOMES = {
         "Pipeline",
         "PipelineInputs",
     ),
-    ".orchestration.runners.airflow.runner": ("AirflowDagRunner",),
-    ".orchestration.runners.airflow.settings": ("AirflowSettings",),
-    ".orchestration.runners.beam.runner": ("BeamDagRunner",),
-    ".orchestration.runners.kubeflow.runner": ("KubeflowDagRunner",),
-    ".orchestration.runners.local.runner": (
+    ".orchestration.runners.airflow.airflow_dag_runner": ("AirflowDagRunner",),
+    ".orchestration.runners.airflow.airflow_settings": ("AirflowSettings",),
+    ".orchestration.runners.beam.beam_dag_runner": ("BeamDagRunner",),
+    ".orchestration.runners.kubeflow.kubeflow_dag_runner": ("KubeflowDagRunner",),
+    ".orchestration.runners.local.local_runner": (
         "LocalRunner",
         "RunResult",
     ),
@@ -394,12 +394,16 @@ if TYPE_CHECKING:
     from .orchestration.metadata.store import MetadataStore as MetadataStore
     from .orchestration.pipeline import Pipeline as Pipeline
     from .orchestration.pipeline import PipelineInputs as PipelineInputs
-    from .orchestration.runners.airflow.runner import AirflowDagRunner as AirflowDagRunner
-    from .orchestration.runners.airflow.settings import AirflowSettings as AirflowSettings
-    from .orchestration.runners.beam.runner import BeamDagRunner as BeamDagRunner
-    from .orchestration.runners.kubeflow.runner import KubeflowDagRunner as KubeflowDagRunner
-    from .orchestration.runners.local.runner import LocalRunner as LocalRunner
-    from .orchestration.runners.local.runner import RunResult as RunResult
+    from .orchestration.runners.airflow.airflow_dag_runner import (
+        AirflowDagRunner as AirflowDagRunner,
+    )
+    from .orchestration.runners.airflow.airflow_settings import AirflowSettings as AirflowSettings
+    from .orchestration.runners.beam.beam_dag_runner import BeamDagRunner as BeamDagRunner
+    from .orchestration.runners.kubeflow.kubeflow_dag_runner import (
+        KubeflowDagRunner as KubeflowDagRunner,
+    )
+    from .orchestration.runners.local.local_runner import LocalRunner as LocalRunner
+    from .orchestration.runners.local.local_runner import RunResult as RunResult
     from .orchestration.runners.local.selection import Selection as Selection
     from .utils.errors import PenstockError as PenstockError
 

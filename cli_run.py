@@ -146,7 +146,7 @@ def _runner(
     """What runs the pipeline."""
     chosen = selection(options["from_nodes"], options["to_nodes"], options["only"])
     if options["runner"] == "beam":
-        from .orchestration.runners.beam.runner import BeamDagRunner
+        from .orchestration.runners.beam.beam_dag_runner import BeamDagRunner
 
         if (chosen and chosen.partial) or options["max_workers"]:
             raise click.UsageError(
@@ -158,7 +158,7 @@ def _runner(
             beam_pipeline_args=list(options["beam_args"]) or None,
             observer=progress,
         ).run
-    from .orchestration.runners.local.runner import LocalRunner
+    from .orchestration.runners.local.local_runner import LocalRunner
 
     if options["beam_args"]:
         raise click.UsageError("--beam-arg goes with --runner beam.")
@@ -263,9 +263,9 @@ def store_for_reading(loaded: Loaded) -> AbstractContextManager[MetadataStore]:
     """The store that a run would use, or an empty one where there is none yet."""
     import os
 
-    from .orchestration.metadata.settings import Backend, MetadataConfig
+    from .orchestration.metadata.connection_settings import Backend, MetadataConfig
     from .orchestration.metadata.store import MetadataStore
-    from .orchestration.runners.local.runner import default_metadata
+    from .orchestration.runners.local.local_runner import default_metadata
 
     config = MetadataConfig.parse(loaded.metadata or default_metadata(loaded.run))
     if config.backend is Backend.SQLITE and not os.path.exists(config.path):
@@ -320,8 +320,8 @@ def compile_command(
 
     pipeline = load_with_settings(target, settings, configs)
     if runner == "airflow":
-        from .orchestration.runners.airflow.runner import AirflowDagRunner
-        from .orchestration.runners.airflow.settings import load_settings
+        from .orchestration.runners.airflow.airflow_dag_runner import AirflowDagRunner
+        from .orchestration.runners.airflow.airflow_settings import load_settings
 
         chosen = load_settings(runner_config) if runner_config else None
         click.echo(AirflowDagRunner(chosen).compile(pipeline, "." if output == "-" else output))
@@ -337,7 +337,7 @@ def compile_command(
 
 
 def _compile_for_kubeflow(pipeline: Any, output: str, runner_config: str | None) -> None:
-    from .orchestration.runners.kubeflow.runner import KubeflowDagRunner
+    from .orchestration.runners.kubeflow.kubeflow_dag_runner import KubeflowDagRunner
 
     if runner_config is None:
         raise click.UsageError(
@@ -397,8 +397,8 @@ def node_run(ctx: click.Context, /, ir_path: str, node_id: str, **options: Any) 
     from .orchestration.ir import load_ir
     from .orchestration.launch.run import describe_run
     from .orchestration.runners.local import summary
+    from .orchestration.runners.local.local_runner import RunResult
     from .orchestration.runners.local.plain_progress import PlainProgress
-    from .orchestration.runners.local.runner import RunResult
     from .orchestration.runners.local.single_node import run_single_node
 
     ir = load_ir(ir_path)

@@ -40,7 +40,7 @@ LIGHT = [
     "penstock.orchestration.pipeline",
     "penstock.orchestration.compiler",
     "penstock.orchestration.metadata.store",
-    "penstock.orchestration.runners.local.runner",
+    "penstock.orchestration.runners.local.local_runner",
 ]
 
 ROOT = Path(__file__).resolve().parents[1]

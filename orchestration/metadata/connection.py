@@ -15,10 +15,10 @@ from ...utils.readable import size
 from ...utils.storage_errors import free_bytes, mount_point
 from .codec import Sidecar
 from .connection_messages import client_config, database_config
+from .connection_settings import Backend, MetadataConfig
 from .gate import FileGate, Gate, OpenGate
 from .library import library
 from .retry import RetryPolicy, retrying
-from .settings import Backend, MetadataConfig
 from .sqlite_file import has_log, make_file
 
 #: The command that brings the schema of a store to the version of the installed library.

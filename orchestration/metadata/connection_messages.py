@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...utils.errors import MetadataError
-from .settings import Backend, MetadataConfig
+from .connection_settings import Backend, MetadataConfig
 from .sqlite_file import read_only_uri
 
 _TRUE = ("1", "true", "yes")

@@ -16,6 +16,7 @@ from ...components.base.artifact import Artifact, PropertyValue
 from ...utils.errors import MetadataError
 from .artifacts import ArtifactLedger
 from .connection import Connection
+from .connection_settings import MetadataConfig
 from .contexts import Contexts
 from .executions import Executions
 from .lineage import MAX_NODES, Direction, Lineage, LineageGraph
@@ -32,7 +33,6 @@ from .records import (
 )
 from .retry import RetryPolicy
 from .runs import Runs
-from .settings import MetadataConfig
 from .type_registry import TypeRegistry
 
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from ...utils.errors import MetadataError
 from .connection import Connection
-from .settings import MetadataConfig
+from .connection_settings import MetadataConfig
 
 
 def upgrade(config: MetadataConfig) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ...ir import NodeIR, PipelineIR, PolicyIR
-from .settings import (
+from .airflow_settings import (
     WITHOUT_INTERVAL,
     AirflowSettings,
     BashTasks,

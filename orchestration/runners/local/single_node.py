@@ -21,7 +21,7 @@ from ...launch.workers.in_process import InProcessWorker
 from ...launch.workers.pool import Worker, WorkerPool
 from ...metadata.store import MetadataStore
 from ..run_lifecycle import open_store, refuse_inside_worker
-from .runner import stopped_by_signals
+from .local_runner import stopped_by_signals
 
 
 def run_single_node(

@@ -25,7 +25,7 @@ from penstock import (
     component,
 )
 from penstock.orchestration.metadata.records import ArtifactState, RunState
-from penstock.orchestration.runners.airflow.runner import AirflowDagRunner
+from penstock.orchestration.runners.airflow.airflow_dag_runner import AirflowDagRunner
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -11,7 +11,7 @@ from support.soundness import digests, remains
 
 from penstock import LocalRunner, MetadataStore, Pipeline
 from penstock.orchestration.metadata.records import RunState
-from penstock.orchestration.runners.airflow.runner import AirflowDagRunner
+from penstock.orchestration.runners.airflow.airflow_dag_runner import AirflowDagRunner
 from penstock.pipelines.consumer_complaints.pipeline import create_pipeline
 from penstock.pipelines.consumer_complaints.settings import load_settings
 

@@ -17,7 +17,7 @@ from support.runner_contract import Ran, RunnerContract
 
 from penstock import MetadataStore, Pipeline
 from penstock.components.base.container_executor import ENGINE_VARIABLE
-from penstock.orchestration.runners.airflow.runner import AirflowDagRunner
+from penstock.orchestration.runners.airflow.airflow_dag_runner import AirflowDagRunner
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -16,14 +16,14 @@ from penstock import Pipeline
 from penstock.cli import cli
 from penstock.components.base.node import Resources
 from penstock.orchestration.ir import load_ir
-from penstock.orchestration.runners.airflow.dag_file import readers
-from penstock.orchestration.runners.airflow.runner import AirflowDagRunner
-from penstock.orchestration.runners.airflow.settings import (
+from penstock.orchestration.runners.airflow.airflow_dag_runner import AirflowDagRunner
+from penstock.orchestration.runners.airflow.airflow_settings import (
     AirflowSettings,
     BashTasks,
     TaskSettings,
     load_settings,
 )
+from penstock.orchestration.runners.airflow.dag_file import readers
 from penstock.utils.errors import ParameterError
 
 GOLDEN = Path(__file__).parent / "golden"

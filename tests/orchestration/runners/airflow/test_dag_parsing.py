@@ -13,7 +13,7 @@ from support.pipelines import chain, diamond
 
 from penstock import Pipeline
 from penstock.components.base.node import Resources
-from penstock.orchestration.runners.airflow.runner import AirflowDagRunner
+from penstock.orchestration.runners.airflow.airflow_dag_runner import AirflowDagRunner
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 

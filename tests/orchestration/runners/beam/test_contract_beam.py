@@ -16,7 +16,7 @@ from support.pipelines import diamond, read
 from support.runner_contract import Ran, RunnerContract
 
 from penstock import Pipeline
-from penstock.orchestration.runners.beam.runner import BeamDagRunner
+from penstock.orchestration.runners.beam.beam_dag_runner import BeamDagRunner
 
 pytestmark = [pytest.mark.beam, pytest.mark.heavy, pytest.mark.slow]
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from penstock.orchestration.runners.kubeflow.kubeflow_dag_runner import KubeflowDagRunner
 from penstock.orchestration.runners.kubeflow.pod_settings import ClaimVolume, PodSettings
-from penstock.orchestration.runners.kubeflow.runner import KubeflowDagRunner
 
 pytest.importorskip("kfp")
 

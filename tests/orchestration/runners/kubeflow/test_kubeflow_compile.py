@@ -24,6 +24,7 @@ from penstock.orchestration.ir import read_ir
 from penstock.orchestration.runners.kubeflow import ir_transport
 from penstock.orchestration.runners.kubeflow.ir_transport import receive
 from penstock.orchestration.runners.kubeflow.kfp_names import kfp_artifacts, parameter_keys
+from penstock.orchestration.runners.kubeflow.kubeflow_dag_runner import KubeflowDagRunner
 from penstock.orchestration.runners.kubeflow.pod_settings import (
     ClaimVolume,
     EmptyDir,
@@ -32,7 +33,6 @@ from penstock.orchestration.runners.kubeflow.pod_settings import (
     PodSettings,
     Toleration,
 )
-from penstock.orchestration.runners.kubeflow.runner import KubeflowDagRunner
 from penstock.utils.errors import GraphError, IRError, MetadataError, ParameterError
 
 pytestmark = pytest.mark.kubeflow

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from support import pipelines
 
-from penstock.orchestration.runners.kubeflow.runner import KubeflowDagRunner
+from penstock.orchestration.runners.kubeflow.kubeflow_dag_runner import KubeflowDagRunner
 
 pytestmark = pytest.mark.kubeflow
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support import pipelines
 
-from penstock.orchestration.runners.kubeflow.runner import KubeflowDagRunner
+from penstock.orchestration.runners.kubeflow.kubeflow_dag_runner import KubeflowDagRunner
 from penstock.utils.errors import ParameterError
 
 pytestmark = pytest.mark.kubeflow

@@ -19,9 +19,9 @@ from penstock.orchestration.launch.outcome import NodeOutcome, NodeState
 from penstock.orchestration.launch.run import Run
 from penstock.orchestration.runners.local import summary
 from penstock.orchestration.runners.local.live_progress import LiveProgress
+from penstock.orchestration.runners.local.local_runner import RunResult
 from penstock.orchestration.runners.local.plain_progress import PlainProgress
 from penstock.orchestration.runners.local.progress import progress_for
-from penstock.orchestration.runners.local.runner import RunResult
 from penstock.utils.errors import ExecutionError, GateError, UserCodeError
 
 

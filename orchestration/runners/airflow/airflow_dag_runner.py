@@ -13,8 +13,14 @@ from ....utils import storage
 from ....utils.errors import ParameterError, nearest
 from ...ir import PipelineIR, read_ir
 from ...pipeline import Pipeline
+from .airflow_settings import (
+    AirflowSettings,
+    BashTasks,
+    DockerTasks,
+    KubernetesTasks,
+    read_settings,
+)
 from .dag_file import DagPlan, dag_text, readers
-from .settings import AirflowSettings, BashTasks, DockerTasks, KubernetesTasks, read_settings
 from .task_docs import dag_id_of
 
 #: Names the metadata store where no option does.

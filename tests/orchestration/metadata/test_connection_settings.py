@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from penstock.orchestration.metadata.connection_messages import client_config, database_config
+from penstock.orchestration.metadata.connection_settings import Backend, MetadataConfig
 from penstock.orchestration.metadata.library import library
-from penstock.orchestration.metadata.settings import Backend, MetadataConfig
 from penstock.utils.errors import MetadataError
 
 SECRET = "s3cr3t/with@signs"

@@ -16,7 +16,7 @@ from ....utils.errors import MetadataError, ParameterError, PenstockError, neare
 from ....utils.plain_yaml import read_yaml
 from ...ir import NodeIR, PipelineIR
 from ...launch.evaluation import runtime_values
-from ...metadata.settings import Backend, MetadataConfig
+from ...metadata.connection_settings import Backend, MetadataConfig
 from ...pipeline import Pipeline
 from .ir_transport import SentIR, Transport, send
 from .kfp_names import exit_nodes, parameter_keys

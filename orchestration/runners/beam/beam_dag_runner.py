@@ -21,7 +21,7 @@ from ...launch.run import Run, describe_run
 from ...metadata.records import RunState
 from ...metadata.store import MetadataStore
 from ...pipeline import Pipeline
-from ..local.runner import stopped_by_signals
+from ..local.local_runner import stopped_by_signals
 from ..recorded_outcomes import recorded_outcomes
 from ..run_lifecycle import begin_run, conduct, open_store, refuse_inside_worker
 from ..run_result import RunResult
