@@ -370,7 +370,7 @@ def test_settings_in_a_file(tmp_path: Path) -> None:
 
 def test_kfp_is_imported_by_compile_only() -> None:
     """If it fails, everybody who touches the runner, and every pod, pays for KFP's import."""
-    modules = ["runner", "node_container", "image", "pod_settings"]
+    modules = ["kubeflow_dag_runner", "node_container", "image", "pod_settings"]
     imports = "; ".join(
         f"import penstock.orchestration.runners.kubeflow.{name}" for name in modules
     )
