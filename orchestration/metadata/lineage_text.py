@@ -9,7 +9,9 @@ from collections.abc import Callable
 from .lineage import Direction, LineageEdge, LineageGraph
 from .records import ArtifactState
 
-_LONGEST_LABEL = 80
+#: Characters in one line of a picture's label, and how much of a URI tells what it is.
+_LONGEST_LINE = 48
+_URI_PARTS = 3
 
 
 def tree(graph: LineageGraph, direction: Direction = Direction.UPSTREAM) -> str:
@@ -83,11 +85,12 @@ def _plain(text: str) -> str:
 
 def dot(graph: LineageGraph) -> str:
     """The graph in Graphviz's language (https://graphviz.org/doc/info/lang.html)."""
-    lines = ["digraph lineage {", "  rankdir=LR;", '  node [fontname="sans-serif"];']
+    fonts = '  node [fontname="sans-serif"]; edge [fontname="sans-serif"];'
+    lines = ["digraph lineage {", "  rankdir=TB;", fonts]
     for key in graph.artifacts:
-        lines.append(f"  {_dot(key)} [shape=ellipse, label={_dot(_short(graph, key))}];")
+        lines.append(f"  {_dot(key)} [shape=ellipse, label={_dot(*_lines(graph, key))}];")
     for key in graph.executions:
-        lines.append(f"  {_dot(key)} [shape=box, label={_dot(_short(graph, key))}];")
+        lines.append(f"  {_dot(key)} [shape=box, label={_dot(*_lines(graph, key))}];")
     for edge in graph.edges:
         lines.append(
             f"  {_dot(edge.source)} -> {_dot(edge.target)} [label={_dot(_plain(edge.name))}];"
@@ -95,18 +98,18 @@ def dot(graph: LineageGraph) -> str:
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def _dot(text: str) -> str:
-    # Backslashes first: in a label they begin escapes.
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def _dot(*lines: str) -> str:
+    # Backslashes first: in a label they begin escapes, such as the one for a new line.
+    return '"' + "\\n".join(x.replace("\\", "\\\\").replace('"', '\\"') for x in lines) + '"'
 
 
 def mermaid(graph: LineageGraph) -> str:
     """The graph in Mermaid's language (https://mermaid.js.org/syntax/flowchart.html)."""
-    lines = ["flowchart LR"]
+    lines = ["flowchart TB"]
     for key in graph.artifacts:
-        lines.append(f"  {_mermaid_id(key)}([{_mermaid(_short(graph, key))}])")
+        lines.append(f"  {_mermaid_id(key)}([{_mermaid(*_lines(graph, key))}])")
     for key in graph.executions:
-        lines.append(f"  {_mermaid_id(key)}[{_mermaid(_short(graph, key))}]")
+        lines.append(f"  {_mermaid_id(key)}[{_mermaid(*_lines(graph, key))}]")
     for edge in graph.edges:
         arrow = f"-->|{_mermaid(_plain(edge.name))}|" if edge.name else "-->"
         lines.append(f"  {_mermaid_id(edge.source)} {arrow} {_mermaid_id(edge.target)}")
@@ -117,15 +120,30 @@ def _mermaid_id(key: str) -> str:
     return key.replace(":", "_")
 
 
-def _mermaid(text: str) -> str:
+def _mermaid(*lines: str) -> str:
     # Mermaid takes HTML's entities by number between "#" and ";" and nothing else inside.
     special = '#"&<>`[](){}|\\;'
-    return '"' + "".join(f"#{ord(c)};" if c in special else c for c in text) + '"'
+    escaped = ("".join(f"#{ord(c)};" if c in special else c for c in line) for line in lines)
+    return '"' + "<br/>".join(escaped) + '"'
 
 
-def _short(graph: LineageGraph, key: str) -> str:
-    text = label(graph, key)
-    return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"
+def _lines(graph: LineageGraph, key: str) -> list[str]:
+    """The label of a node in a picture: short lines, since long ones make it unreadable."""
+    if key in graph.executions:
+        execution = graph.executions[key]
+        name = execution.node_id or execution.type_name.rpartition(".")[2]
+        texts = [name, f"execution {execution.id}, {execution.state.value}", execution.run_id]
+    else:
+        record = graph.artifacts[key]
+        state = "" if record.state is ArtifactState.LIVE else f", {record.state.value}"
+        parts = record.artifact.uri.rstrip("/").split("/")
+        where = "/".join(parts[-_URI_PARTS:])
+        texts = [f"{record.artifact.TYPE_NAME} {record.artifact.id}{state}", where]
+    return [_shortened(_plain(text)) for text in texts if text]
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…"
 
 
 #: Renderers by the name that a command line has for them.

@@ -161,8 +161,8 @@ def test_mermaid_escapes_what_it_shows(hostile: LineageGraph) -> None:
     """Fails if a name can add nodes, links or HTML to a Mermaid picture."""
     text = mermaid(hostile)
     patterns = (
-        r"flowchart LR",
-        r'  \w+(?:\(\[|\[)"[^"<>`\[\]{}|]*"(?:\]\)|\])',
+        r"flowchart TB",
+        r'  \w+(?:\(\[|\[)"(?:[^"<>`\[\]{}|]|<br/>)*"(?:\]\)|\])',
         r'  \w+ -->\|"[^"<>`\[\]{}|]*"\| \w+',
     )
     for line in text.splitlines():
@@ -171,4 +171,6 @@ def test_mermaid_escapes_what_it_shows(hostile: LineageGraph) -> None:
     assert shown is not None
     # What a browser makes of it is the text that was recorded.
     back = html.unescape(re.sub(r"#(\d+);", r"&#\1;", shown[1]))
-    assert back.startswith('Examples 1 /a"b\\n<img src=x>#quot;') or back.startswith('a"b\\n<img')
+    assert back.startswith('Examples 1<br/>/a"b\\n<img src=x>#quot;') or back.startswith(
+        'a"b\\n<img'
+    )
