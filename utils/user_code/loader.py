@@ -148,7 +148,7 @@ def preserved_imports() -> Iterator[None]:
     finally:
         with _lock:
             sys.path[:] = path
-            for name in [name for name, found in sys.modules.items() if _of_bundle(found)]:
+            for name in [name for name, found in sys.modules.copy().items() if _of_bundle(found)]:
                 if modules.get(name) is not sys.modules[name]:
                     del sys.modules[name]
             for name, found in modules.items():
@@ -165,7 +165,7 @@ def _activate(path: str) -> None:
 def _forget(path: str) -> None:
     """Forgets modules of other bundles, and those that `path` provides but that lie elsewhere."""
     provided = set(neighbours([path]))
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():
         if not _lies_below(module, path) and (
             name.split(".", 1)[0] in provided or _of_bundle(module)
         ):

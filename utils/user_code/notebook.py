@@ -201,7 +201,7 @@ def _importable(name: str, value: Any) -> tuple[str, str] | None:
     # Aliases of the typing kind know no module: look for one that offers the same object.
     places = [
         module
-        for module, loaded in list(sys.modules.items())
+        for module, loaded in sys.modules.copy().items()
         if module != "__main__" and getattr(loaded, "__dict__", {}).get(name) is value
     ]
     return (min(places, key=lambda place: (place.count("."), place)), name) if places else None
