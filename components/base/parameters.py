@@ -17,10 +17,11 @@ _PLAIN = (int, float, str, bool)
 def _adapter(kind: Any) -> Any:
     # pydantic costs a tenth of a second to load: plain values never need it.
     from pydantic import ConfigDict, TypeAdapter
+    from pydantic.errors import PydanticUserError
 
     try:
         return TypeAdapter(kind, config=ConfigDict(arbitrary_types_allowed=True))
-    except Exception:
+    except PydanticUserError:
         # A model or dataclass brings its own configuration.
         return TypeAdapter(kind)
 
