@@ -22,12 +22,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ...components.base.artifact import Artifact, artifact_class, artifact_from_dict
-from ...components.base.control import ControlContext
 from ...utils import storage
 from ...utils.errors import Cancelled, ExecutionError, PenstockError
 from ...utils.hashing import FileDigestCache
 from ...utils.logs import get_logger
-from ...utils.module_loading import load_object
 from ...utils.storage_errors import explain as explain_os_error
 from ..ir import NodeIR, PipelineIR
 from ..metadata.records import ExecutionState, NodeKey
@@ -38,6 +36,7 @@ from .input_resolution import ResolvedNode, resolve_node
 from .outcome import NodeOutcome, NodeState, RunObserver
 from .reuse import ReuseDecision, cache_policy, decide, explanation_properties
 from .run import RecordedOutputs, Run, RunFacts
+from .steering import steer
 from .work import declare_types, work_spec
 from .workers.messages import WorkResult
 from .workers.pool import Worker
@@ -123,17 +122,7 @@ class Launcher:
 
     def _steer(self, node: NodeIR, resolved: ResolvedNode) -> NodeOutcome:
         """Importers and resolvers: they choose artifacts, and need no worker."""
-        context = ControlContext(
-            store=self.store,
-            inputs=resolved.inputs,
-            outputs=node.outputs,
-            parameters=resolved.parameters,
-            pipeline_name=self.run.pipeline,
-            node_id=node.id,
-            run_id=self.run.id,
-        )
-        chosen = load_object(node.executor.path)().resolve(context)
-        outputs = {name: list(chosen.get(name, ())) for name in node.outputs}
+        outputs = steer(node, resolved, self.run, self.store)
         execution_id = self.store.publish_resolved(
             self._key(node), resolved.inputs, outputs, parameters=resolved.parameters
         )

@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ...components.base.artifact import Artifact
-from ...components.base.control import ControlContext
 from ...utils.errors import PenstockError
 from ...utils.hashing import FileDigestCache
-from ...utils.module_loading import load_object
 from ..ir import NodeIR, PipelineIR
 from ..metadata.store import MetadataStore
 from .evaluation import Scope
 from .fingerprint import cache_key
-from .input_resolution import ResolvedNode, resolve_node
+from .input_resolution import resolve_node
 from .reuse import code_changes, decide
 from .run import Run, RunFacts
+from .steering import steer
 from .work import declare_types
 
 Action = Literal["run", "reuse", "skip", "after"]
@@ -118,7 +117,7 @@ def _one(
     if resolved.skip:
         return NodeForecast(node.id, "skip", resolved.skip)
     if node.executor.kind == "control":
-        upstream.known[node.id] = _steered(node, run, store, resolved)
+        upstream.known[node.id] = steer(node, resolved, run, store)
         found = sum(len(artifacts) for artifacts in (upstream.known[node.id] or {}).values())
         return NodeForecast(node.id, "reuse", f"finds {found} artifact{'s' * (found != 1)}")
     decision = decide(node, resolved, cache_key(node, resolved), run, store)
@@ -126,13 +125,3 @@ def _one(
         return NodeForecast(node.id, "run", decision.reason)
     upstream.known[node.id] = decision.outputs
     return NodeForecast(node.id, "reuse", decision.reason)
-
-
-def _steered(
-    node: NodeIR, run: Run, store: MetadataStore, resolved: ResolvedNode
-) -> Mapping[str, list[Artifact]]:
-    context = ControlContext(
-        store, resolved.inputs, node.outputs, resolved.parameters, run.pipeline, node.id, run.id
-    )
-    chosen = load_object(node.executor.path)().resolve(context)
-    return {name: list(found) for name, found in chosen.items()}
