@@ -4,6 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 ENV := $(VENV)/.installed
+TOOLS := $(VENV)/.tools
 PYTEST := $(BIN)/pytest
 # How many tests run at once; those with TensorFlow take a gigabyte or two each.
 WORKERS ?= 2
@@ -32,8 +33,12 @@ ifneq ($(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 
 $(ENV): other-python
 endif
 endif
-$(ENV): $(wildcard constraints/*.txt) constraints/install.sh setup.py
+$(ENV): $(wildcard constraints/py*.txt) constraints/install.sh setup.py
 	@constraints/install.sh $(VENV) $(PYTHON)
+
+# Only developing needs them, so a demo does not wait for them.
+$(TOOLS): $(ENV) constraints/dev.txt constraints/frameworks.txt
+	@constraints/install.sh --tools $(VENV)
 
 demo: $(ENV) ## Run the consumer complaints pipeline on real data, and predict with its model
 	@$(BIN)/python -m penstock.pipelines.consumer_complaints.demo
@@ -49,17 +54,17 @@ $(LINK):
 	@mkdir -p $(@D)
 	@ln -sfn ../.. $@
 
-check: $(ENV) $(LINK) ## Lint, formatting, strict types, layers of imports
+check: $(TOOLS) $(LINK) ## Lint, formatting, strict types, layers of imports
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@cd $(dir $(LINK)) && ../../$(BIN)/mypy --config-file ../../pyproject.toml
 	@$(BIN)/lint-imports --no-logo
 
-format: $(ENV) ## Format the source, and mend what ruff can mend by itself
+format: $(TOOLS) ## Format the source, and mend what ruff can mend by itself
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-bench: $(ENV) ## Measure speed, and compare with the figures in benchmarks/
+bench: $(TOOLS) ## Measure speed, and compare with the figures in benchmarks/
 	@$(BIN)/python -m benchmarks
 
 clean: ## Remove what was built, caches, and what demos wrote (keeps .venv)

@@ -31,6 +31,7 @@ DATA = ["**/*.yaml", "**/*.json", "**/*.csv.gz", "**/*.pbtxt", "**/*.md"]
 #: Light: enough to declare, compile, orchestrate and record. Nothing here is TensorFlow's family.
 CORE = [
     "click>=8.1,<9",
+    "croniter>=2,<8",
     "fsspec>=2023.1.0",
     "ml-metadata>=1.17.1,<1.22",
     "protobuf>=3.20.3,<7",
@@ -75,7 +76,14 @@ EXTRAS = {
         "nbclient>=0.8",
         "nbformat>=5.7",
     ],
-    "serve": ["fastapi>=0.100,<1", "uvicorn>=0.22,<1"],
+    # A model server: `penstock serve`, and what InfraValidator starts.
+    "serve": ["kserve>=0.14.0rc1,<0.22", "httpx>=0.26,<1", "uvicorn>=0.22,<1"],
+    # Models and transformations of other kinds than TensorFlow's.
+    "sklearn": ["scikit-learn>=1.4,<2", "skops>=0.10,<1"],
+    "xgboost": ["xgboost-cpu>=2.1,<4"],
+    "torch": ["torch>=2.4,<3", "safetensors>=0.4,<1"],
+    "jax": ["jax>=0.4.30,<1"],
+    "tune": ["keras-tuner>=1.4.6,<2", "optuna>=4,<6", "matplotlib>=3.7"],
     "dev": [
         # The tests read from a web server and a PostgreSQL server.
         "aiohttp>=3.9,<4",

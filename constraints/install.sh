@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Makes the environment that the Makefile works in:
+# Makes the environment that the Makefile works in, and adds what the checks and tests need:
 #     constraints/install.sh FOLDER [PYTHON]
-# Without PYTHON, the first supported interpreter found on PATH is taken. The folder's file
-# `.installed` is written last and holds the Python version, so a folder that has it is whole.
+#     constraints/install.sh --tools FOLDER
+# Without PYTHON, the first supported interpreter found on PATH is taken. The folder's files
+# `.installed` (it holds the Python version) and `.tools` are written last, so a folder that has
+# them is whole.
 set -eu
 
-folder=$1
-python=${2:-}
 here=$(dirname "$0")
 wanted="Python 3.10, 3.11, 3.12 or 3.13"
 
@@ -39,6 +39,33 @@ has_wheels() {
 # Whether Python $1 is one of those that the files beside this script are for.
 is_supported() { [ -f "$here/py$(echo "$1" | tr -d .).txt" ]; }
 
+# -qq: pip's errors only. --no-deps: the files are closures, so there is nothing to resolve.
+# --no-compile: pip would write byte code on one core; compileall does the same on all of them.
+# --no-build-isolation: the few packages that come as source are built with the pinned setuptools,
+# instead of each fetching some setuptools of its own.
+pip() {
+    "$folder/bin/python" -m pip --disable-pip-version-check install \
+        -qq --no-deps --no-compile --no-build-isolation "$@"
+}
+
+# Some packages carry templates that are not Python; their failing to compile means nothing.
+compile() { "$folder/bin/python" -m compileall -qq -j 0 "$folder/lib" >/dev/null 2>&1 || :; }
+
+if [ "$1" = --tools ]; then
+    folder=$2
+    began=$(date +%s)
+    echo "Adding linters, test tools and the other training frameworks to $folder ..."
+    rm -f "$folder/.tools"
+    pip -r "$here/dev.txt" -r "$here/frameworks.txt" ||
+        fail "pip could not install what $here/dev.txt and $here/frameworks.txt pin."
+    compile
+    touch "$folder/.tools"
+    echo "$folder has them ($(($(date +%s) - began)) s)."
+    exit
+fi
+
+folder=$1
+python=${2:-}
 system=$(uname -s)-$(uname -m)
 case $system in
 Linux-x86_64) usable="3.10 or 3.11, or with glibc 2.39 also 3.12 or 3.13" ;;
@@ -69,27 +96,18 @@ began=$(date +%s)
 if [ -x "$folder/bin/python" ] && [ "$(version_of "$folder/bin/python")" = "$version" ]; then
     echo "Bringing $folder (Python $version) up to date ..."
 else
-    echo "Making $folder with Python $version: 2.3 GB, once, a minute or two ..."
+    echo "Making $folder with Python $version: 2.4 GB, once, a minute or two ..."
     "$python" -m venv --clear "$folder" ||
         fail "'$python -m venv' failed; on Debian and Ubuntu install the package python$version-venv."
 fi
-rm -f "$folder/.installed"
+rm -f "$folder/.installed" "$folder/.tools"
 
 lock=$here/py$(echo "$version" | tr -d .).txt
-# -qq: pip's errors only. --no-deps: the files are closures, so there is nothing to resolve.
-# --no-compile: pip would write byte code on one core; compileall does the same on all of them.
-# --no-build-isolation: the few packages that come as source are built with the pinned setuptools,
-# instead of each fetching some setuptools of its own.
-pip() {
-    "$folder/bin/python" -m pip --disable-pip-version-check install \
-        -qq --no-deps --no-compile --no-build-isolation "$@"
-}
 # shellcheck disable=SC2046 # one word for each pin is meant
 pip $(grep -E '^(packaging|setuptools|wheel)==' "$lock") || fail "pip could not install setuptools."
-pip -r "$lock" -r "$here/dev.txt" || fail "pip could not install what $lock and $here/dev.txt pin."
+pip -r "$lock" || fail "pip could not install what $lock pins."
 pip -e "$here/.." || fail "pip could not install this checkout into $folder."
-# Some packages carry templates that are not Python; their failing to compile means nothing.
-"$folder/bin/python" -m compileall -qq -j 0 "$folder/lib" >/dev/null 2>&1 || :
+compile
 
 echo "$version" >"$folder/.installed"
 echo "$folder is ready ($(($(date +%s) - began)) s)."

@@ -129,7 +129,7 @@ def _pins(*files: str) -> dict[str, Version]:
 @pytest.mark.parametrize("python", SUPPORTED)
 def test_closures_satisfy_every_declared_range(python: str, metadata: Message) -> None:
     """If it fails, a pinned environment contradicts setup.py, or lacks something it names."""
-    pins = _pins(f"py{python.replace('.', '')}.txt", "dev.txt")
+    pins = _pins(f"py{python.replace('.', '')}.txt", "dev.txt", "frameworks.txt")
     # The closures take TensorFlow's CPU build, which is a distribution of its own.
     pins["tensorflow"] = pins["tensorflow-cpu"]
     for line in metadata.get_all("Requires-Dist", []):
