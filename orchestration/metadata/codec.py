@@ -2,8 +2,9 @@
 """Property values to ML Metadata's messages and back, exactly.
 
 ML Metadata writes a float with six decimals whatever its size (1e-7 comes back as 0.0), cuts
-a text at a NUL character, and refuses NaN, infinities and integers above 64 bits; on
-PostgreSQL its index refuses long texts. Such a value is written as closely as that allows,
+a text at a NUL character, and refuses NaN, infinities and integers above 64 bits (32 bits in
+MySQL and PostgreSQL, whose columns it makes so); on PostgreSQL its index refuses long texts,
+and a backslash breaks its SQL. Such a value is written as closely as that allows,
 for others to read, and exactly, as JSON, in the custom property `__exact__` (and
 `__exact__1` and so on where that gets too long), from which it is read back.
 """
@@ -17,13 +18,14 @@ from typing import Any
 
 from ...components.base.artifact import PropertyValue
 from ...utils.errors import MetadataError
+from .backslashes import hidden, look_alike, revealed
 from .library import library
 from .type_names import EXACT_PROPERTY, SCHEMA_PROPERTY
 
 #: Longest name that every database behind ML Metadata can hold.
 MAX_NAME_LENGTH = 255
 
-_INT64 = range(-(2**63), 2**63)
+_INT32, _INT64 = range(-(2**31), 2**31), range(-(2**63), 2**63)
 #: What ML Metadata writes for SQL's NULL; a text that equals it cannot be read back.
 _NULL = "__MLMD_NULL__"
 
@@ -33,10 +35,17 @@ class Sidecar:
 
     Args:
         longest_text: Longest text that the database takes, in bytes; 0 for any.
+        short_integers: Whether its integers have 32 bits, not 64.
+        backslashes: Whether it takes backslashes; see `backslashes`.
     """
 
-    def __init__(self, longest_text: int = 0) -> None:
+    def __init__(
+        self, longest_text: int = 0, *, short_integers: bool = False, backslashes: bool = True
+    ) -> None:
         self._longest = longest_text
+        self._backslashes = backslashes
+        #: The integers that the database takes.
+        self.integers = _INT32 if short_integers else _INT64
         self._kept: dict[str, dict[str, str]] = {}
 
     def keep(self, group: str, name: str, value: PropertyValue) -> None:
@@ -44,7 +53,9 @@ class Sidecar:
         self._kept.setdefault(group, {})[name] = f"{type(value).__name__}:{value!s}"
 
     def cut(self, text: str) -> str:
-        """As much of a text as the database takes."""
+        """As much of a text as the database takes, in a form that it takes."""
+        if not self._backslashes:
+            text = look_alike(text)
         if not self._longest or len(text) * 4 <= self._longest:
             return text
         return text.encode()[: self._longest].decode(errors="ignore")
@@ -55,6 +66,8 @@ class Sidecar:
             return
         # Escaped to ASCII, so that neither NUL nor a lone surrogate reaches the database.
         text = json.dumps(self._kept, sort_keys=True)
+        if not self._backslashes:
+            text = hidden(text)
         size = self._longest or len(text)
         for number, first in enumerate(range(0, len(text), size)):
             custom_properties[_piece(number)].string_value = text[first : first + size]
@@ -74,7 +87,7 @@ def write_properties(
         proto = target[name]
         if isinstance(value, bool):
             proto.bool_value = value
-        elif isinstance(value, int) and value in _INT64:
+        elif isinstance(value, int) and value in sidecar.integers:
             proto.int_value = value
         elif isinstance(value, float) and math.isfinite(value):
             proto.double_value = value
@@ -104,7 +117,7 @@ def write_declared(
         declared = types.get(name)
         if declared == protos.DOUBLE and isinstance(value, int):
             fitting[name] = float(value)
-        elif _fits(value, declared):
+        elif _fits(value, declared, sidecar.integers):
             fitting[name] = value
         elif isinstance(value, (int, float)) and declared in (protos.INT, protos.DOUBLE):
             # Not a number that the column can hold: only the exact form remains.
@@ -119,10 +132,10 @@ def write_declared(
     write_properties(fitting, target, sidecar, "properties")
 
 
-def _fits(value: PropertyValue, declared: int | None) -> bool:
+def _fits(value: PropertyValue, declared: int | None, integers: range) -> bool:
     protos = library().protos
     if declared == protos.INT:
-        return isinstance(value, int) and value in _INT64
+        return isinstance(value, int) and value in integers
     if declared == protos.DOUBLE:
         return isinstance(value, float) and math.isfinite(value)
     if declared == protos.BOOLEAN:
@@ -145,7 +158,7 @@ def _kept_exactly(custom_properties: Any) -> dict[str, dict[str, str]]:
     pieces: list[str] = []
     while _piece(len(pieces)) in custom_properties:
         pieces.append(custom_properties[_piece(len(pieces))].string_value)
-    kept: dict[str, dict[str, str]] = json.loads("".join(pieces)) if pieces else {}
+    kept: dict[str, dict[str, str]] = json.loads(revealed("".join(pieces))) if pieces else {}
     return kept
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from ...utils.errors import MetadataError
 from ...utils.readable import size
 from ...utils.storage_errors import free_bytes, mount_point
+from .backslashes import refuse_backslashes
 from .codec import Sidecar
 from .connection_messages import client_config, database_config
 from .connection_settings import Backend, MetadataConfig
@@ -221,11 +222,15 @@ class Connection:
         errors = library().errors
 
         def is_transient(error: Exception) -> bool:
+            if _number_taken(error):
+                return False
             if isinstance(error, errors.UnavailableError):
                 # A write may have reached the server unless it was never sent.
                 return not writing or "failed to connect" in str(error).lower()
             return isinstance(error, errors.AbortedError) or "is locked" in str(error)
 
+        if self.config.backend is Backend.POSTGRESQL:
+            refuse_backslashes(arguments)
         with self.holding(writing=writing):
             function = getattr(self._usable_store(), method)
             try:
@@ -235,6 +240,8 @@ class Connection:
             except (errors.AlreadyExistsError, errors.NotFoundError):
                 raise
             except errors.StatusError as error:
+                if _number_taken(error):
+                    raise errors.AlreadyExistsError(str(error)) from error
                 # A database that fails ends its transaction itself. ML Metadata does not
                 # notice and would refuse every call from then on: begin afresh.
                 self._broken = self.config.backend is not Backend.GRPC
@@ -287,7 +294,11 @@ class Connection:
 
     def sidecar(self) -> Sidecar:
         """For the values of one message that this database cannot hold exactly."""
-        return Sidecar(self.config.longest_text)
+        return Sidecar(
+            self.config.longest_text,
+            short_integers=self.config.short_integers,
+            backslashes=self.config.backend is not Backend.POSTGRESQL,
+        )
 
     def close(self) -> None:
         """Ends the connection; it may be closed twice."""
@@ -300,6 +311,18 @@ class Connection:
 
 def _is_unavailable(error: Exception) -> bool:
     return isinstance(error, library().errors.UnavailableError)
+
+
+def _number_taken(error: Exception) -> bool:
+    """Whether a context is refused because another process took its number in a series.
+
+    ML Metadata asks to try again, which helps only where it was the name that was taken.
+    """
+    return (
+        isinstance(error, library().errors.AbortedError)
+        and "Concurrent creation" in str(error)
+        and 'external_id: "' in str(error)
+    )
 
 
 def _brief(said: str) -> str:

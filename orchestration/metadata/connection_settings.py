@@ -138,6 +138,15 @@ class MetadataConfig:
         return 2000 if self.backend is Backend.POSTGRESQL else 0
 
     @property
+    def short_integers(self) -> bool:
+        """Whether a property holds integers of 32 bits only.
+
+        So ML Metadata makes the tables of MySQL and PostgreSQL, either of which may be behind
+        a server too.
+        """
+        return self.backend is not Backend.SQLITE
+
+    @property
     def url(self) -> str:
         """The setting as text, which `parse` reads back."""
         query = f"?{urlencode(self.options)}" if self.options else ""

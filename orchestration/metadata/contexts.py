@@ -35,6 +35,15 @@ class Contexts:
     def find(self, type_name: str, name: str) -> Any | None:
         """The context with a name, as it is now; None where there is none."""
         found = self._connection.read("get_context_by_type_and_name", type_name, name)
+        if found is not None and found.name != name:
+            raise MetadataError(
+                "the metadata store's database does not tell upper and lower case apart",
+                expected=name,
+                got=f"{found.name}, which is there already",
+                location=self._connection.config.url,
+                fix="choose a name that differs in more than case; or make the database with "
+                "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+            )
         if found is not None:
             self._ids[type_name, name] = found.id
             for key, value in found.custom_properties.items():
