@@ -9,6 +9,7 @@ file systems. The longest fits, with what is put around it, into a file name (25
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from .errors import ParameterError
 
@@ -21,6 +22,8 @@ MAX_PIPELINE_NAME = 128
 MAX_NODE_ID = 128
 MAX_RUN_ID = 128
 MAX_SPLIT_NAME = 64
+MAX_MODEL_NAME = 128
+MAX_MODEL_LABEL = 64
 
 
 def check_pipeline_name(name: str) -> str:
@@ -57,6 +60,32 @@ def check_split_name(name: str) -> str:
         ParameterError: It may not.
     """
     return _check(name, "split name", _SPLIT, _ALLOWED_SPLIT, MAX_SPLIT_NAME)
+
+
+def check_model_name(name: str) -> str:
+    """Returns `name`, if a registered model may have it.
+
+    Raises:
+        ParameterError: It may not.
+    """
+    return _check(name, "model name", _NAME, _ALLOWED, MAX_MODEL_NAME)
+
+
+def check_model_label(label: str, reserved: Sequence[str]) -> str:
+    """Returns `label`, if a version of a model may have it.
+
+    Raises:
+        ParameterError: It may not: it cannot be part of a path, means something else
+            already, or looks like a version.
+    """
+    _check(label, "label", _NAME, _ALLOWED, MAX_MODEL_LABEL)
+    if label in reserved or re.fullmatch(r"v?[\d.]+", label):
+        raise ParameterError(
+            f"{label!r} cannot be a label: it means a version or stage already",
+            expected=f"a name other than {', '.join(reserved)} and versions",
+            got=label,
+        )
+    return label
 
 
 def safe_name(text: str, *, max_length: int = MAX_NODE_ID) -> str:

@@ -5,23 +5,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import yaml
+
 from ...utils import storage
-from ...utils.errors import DataError, ParameterError
+from ...utils.errors import DataError
+from ...utils.hashing import digest_json
 from ...utils.logs import get_logger
 from ..base.artifact import PropertyValue
 from ..base.artifact_types import InfraBlessing, Model, ModelBlessing, PushedModel
 from ..base.executor import Task
-from .push_destination import PushDestination
-from .version_directory import Publication, VersionDirectory, copy_or_link
+from . import kserve_service
+from .kserve_service import Pushed
+from .push_destination import Filesystem, KServe, PushDestination, Webhook
+from .version_directory import Publication, copy_or_link
+from .version_store import version_store
+from .webhook import post, secret_of
 
 _log = get_logger(__name__)
 
 #: Folder of a Model artifact that holds what servers load.
 SERVING_FOLDER = "Format-Serving"
 
+#: Custom properties that the launcher sets: what the model will be in the registry.
+_NAME, _VERSION = "model_name", "model_version"
+
 
 class PusherExecutor:
-    """Publishes a model as a new version of a folder."""
+    """Publishes a model as a new version of a folder, and tells others of it."""
 
     def execute(self, task: Task) -> Mapping[str, PropertyValue]:
         """Pushes the model of `task`, or records why it was not pushed.
@@ -32,45 +42,41 @@ class PusherExecutor:
 
         Raises:
             DataError: The model has no serving folder.
-            StorageError: The destination cannot be written.
+            ParameterError: A destination cannot be used for this model.
+            StorageError: A folder or bucket cannot be written.
+            ExecutionError: A cluster or web server did not take it.
         """
         pushed_model = task.output("pushed_model", PushedModel)
         reason = _refusal(task)
         if reason is not None:
+            for name in (_NAME, _VERSION):
+                pushed_model.custom_properties.pop(name, None)
             pushed_model.custom_properties["pushed"] = 0
             _log.warning("not pushed: %s", reason)
             return {"pushed": 0, "reason": reason}
-        model = task.input("model", Model)
-        source = _serving_folder(model, task.node_id)
-        base = _base_directory(task)
-        done = VersionDirectory(base).publish(
-            source,
-            {
-                "pushed_by": pusher_name(task.pipeline_name, task.node_id),
-                "run_id": task.run_id,
-                "execution_id": task.execution_id,
-                "model_id": model.id,
-                "model_uri": model.uri,
-                "model_digest": model.content_digest,
-            },
-            lambda copied, total: task.report_progress(copied, total, "bytes copied"),
-        )
-        copy_or_link(source, pushed_model.uri)
-        pushed_model.custom_properties.update(_properties(task, done))
-        _log.info(
-            "%s as version %d: %s (%d files, %d bytes)",
-            "pushed" if done.written else "the newest version is this model already, kept",
-            done.version,
-            done.path,
-            done.files,
-            done.bytes,
-        )
-        return {
+        destination: PushDestination = task.parameter("push_destination", PushDestination)
+        if destination.webhook:
+            # A missing secret is better found before anything is in its place than after.
+            secret_of(destination.webhook)
+        source = _serving_folder(task.input("model", Model), task.node_id)
+        facts: dict[str, PropertyValue] = {
             "pushed": 1,
-            "pushed_version": str(done.version),
-            "pushed_destination": done.path,
-            "already_there": int(not done.written),
+            "pushed_by": pusher_name(task.pipeline_name, task.node_id),
         }
+        already_there = 0
+        if destination.filesystem:
+            done = _to_filesystem(task, destination.filesystem, source)
+            already_there = int(not done.written)
+            facts.update(_properties(done))
+        copy_or_link(source, pushed_model.uri)
+        pushed = _described(task, pushed_model, facts, destination.filesystem)
+        if destination.kserve:
+            facts["kserve_manifest"] = _to_kserve(task, destination.kserve, pushed)
+        if destination.webhook:
+            _to_webhook(task, destination.webhook, pushed)
+        pushed_model.custom_properties.update(facts)
+        told = {name: facts.get(name, "") for name in ("pushed_version", "pushed_destination")}
+        return {"pushed": 1, **told, "already_there": already_there}
 
 
 def pusher_name(pipeline_name: str, node_id: str) -> str:
@@ -78,15 +84,94 @@ def pusher_name(pipeline_name: str, node_id: str) -> str:
     return f"{pipeline_name}/{node_id}"
 
 
-def _properties(task: Task, done: Publication) -> dict[str, PropertyValue]:
+def _to_filesystem(task: Task, filesystem: Filesystem, source: str) -> Publication:
+    model = task.input("model", Model)
+    announced = task.output("pushed_model", PushedModel).custom_properties
+    candidate = task.parameters.get("stage") == "candidate"
+    done = version_store(filesystem.base_directory, candidates=candidate).publish(
+        source,
+        {
+            "pushed_by": pusher_name(task.pipeline_name, task.node_id),
+            "run_id": task.run_id,
+            "execution_id": task.execution_id,
+            "model_id": model.id,
+            "model_uri": model.uri,
+            "model_digest": model.content_digest,
+            **{name: announced[name] for name in (_NAME, _VERSION) if name in announced},
+        },
+        lambda copied, total: task.report_progress(copied, total, "bytes copied"),
+    )
+    _log.info(
+        "%s as version %d: %s (%d files, %d bytes)",
+        "pushed" if done.written else "the newest version is this model already, kept",
+        done.version,
+        done.path,
+        done.files,
+        done.bytes,
+    )
+    return done
+
+
+def _properties(done: Publication) -> dict[str, PropertyValue]:
     return {
-        "pushed": 1,
         "pushed_destination": done.path,
         "pushed_version": str(done.version),
-        "pushed_by": pusher_name(task.pipeline_name, task.node_id),
         "pushed_files": done.files,
         "pushed_bytes": done.bytes,
     }
+
+
+def _described(
+    task: Task,
+    artifact: PushedModel,
+    facts: Mapping[str, PropertyValue],
+    filesystem: Filesystem | None,
+) -> Pushed:
+    """The pushed model, as other destinations are told of it."""
+    return Pushed(
+        name=str(artifact.custom_properties.get(_NAME, task.pipeline_name)),
+        version=str(artifact.custom_properties.get(_VERSION, "")),
+        number=str(facts.get("pushed_version", "")),
+        digest=task.input("model", Model).content_digest,
+        place=str(facts.get("pushed_destination", artifact.uri)),
+        base=filesystem.base_directory if filesystem else "",
+        run_id=task.run_id,
+    )
+
+
+def _to_kserve(task: Task, settings: KServe, pushed: Pushed) -> str:
+    """Writes or applies an InferenceService; its YAML."""
+    kind = kserve_service.model_format(settings, pushed.place, task.node_id)
+    uri = kserve_service.storage_uri(settings, pushed, kind, task.node_id)
+    service = kserve_service.manifest(settings, pushed, kind, uri)
+    text = yaml.safe_dump(service, sort_keys=False)
+    if settings.manifest:
+        storage.write_text_atomic(settings.manifest, text)
+    # Of a candidate nobody but who promotes it wants a service.
+    if settings.apply and task.parameters.get("stage") != "candidate":
+        done = kserve_service.apply(settings, service, task.node_id)
+        name = service["metadata"]["name"]
+        _log.info("InferenceService %s/%s %s", settings.namespace, name, done)
+    return text
+
+
+def _to_webhook(task: Task, settings: Webhook, pushed: Pushed) -> None:
+    message = {
+        "event": "model.pushed",
+        "name": pushed.name,
+        "version": pushed.version,
+        "number": int(pushed.number) if pushed.number else None,
+        "uri": pushed.place,
+        "digest": pushed.digest,
+        "stage": str(task.parameters.get("stage") or "production"),
+        "pipeline": task.pipeline_name,
+        "node": task.node_id,
+        "run_id": task.run_id,
+    }
+    # By content: a retry of the node, or of the run, tells nothing new.
+    key = digest_json([pushed.name, pushed.version, pushed.number, pushed.digest])
+    attempts = post(settings, message, key[:32])
+    _log.info("webhook %s was told, in %d attempts", settings.url, attempts)
 
 
 def _refusal(task: Task) -> str | None:
@@ -102,7 +187,8 @@ def _refusal(task: Task) -> str | None:
         why = model_blessing.custom_properties.get("reason")
         return "the Evaluator did not bless the model" + (f": {why}" if why else "")
     if infra_blessing is not None and infra_blessing.custom_properties.get("blessed") != 1:
-        return "the model did not prove that it can be served"
+        why = infra_blessing.custom_properties.get("reason")
+        return "the model did not prove that it can be served" + (f": {why}" if why else "")
     return None
 
 
@@ -118,17 +204,3 @@ def _serving_folder(model: Model, node_id: str) -> str:
             fix="let run_fn save the model to fn_args.serving_model_dir",
         )
     return folder
-
-
-def _base_directory(task: Task) -> str:
-    destination: PushDestination = task.parameter("push_destination", PushDestination)
-    base = destination.filesystem.base_directory
-    if not storage.is_local(base):
-        raise ParameterError(
-            "push_destination.filesystem.base_directory must be a local or mounted folder",
-            node=task.node_id,
-            expected="a path",
-            got=base,
-            fix="mount the bucket, or push to a folder and synchronize it",
-        )
-    return base

@@ -32,7 +32,8 @@ from ...utils.storage import StoredFile
 from ...utils.storage_errors import storage_errors
 
 _TEMPORARY = ".tmp-"
-_PRIVATE = ".penstock"
+#: Folder below a base that holds what is Penstock's own.
+PRIVATE = ".penstock"
 _CHUNK = 1 << 20
 
 #: Called with bytes copied and bytes in all.
@@ -77,7 +78,7 @@ class VersionDirectory:
             entries = list(os.scandir(self.base))
         except FileNotFoundError:
             return []
-        return sorted(int(e.name) for e in entries if _is_version(e.name) and e.is_dir())
+        return sorted(int(e.name) for e in entries if is_version(e.name) and e.is_dir())
 
     def path(self, version: int) -> str:
         """Folder of one version."""
@@ -113,7 +114,7 @@ class VersionDirectory:
             StorageError: The folder cannot be written, or the disk is full.
         """
         with storage_errors(self.base, "push the model to"):
-            os.makedirs(os.path.join(self.base, _PRIVATE), exist_ok=True)
+            os.makedirs(os.path.join(self.base, PRIVATE), exist_ok=True)
             with self._lock() as alone:
                 if alone:
                     self._remove_leftovers()
@@ -148,14 +149,13 @@ class VersionDirectory:
             there = storage.list_files(self.path(version))
             if (len(there), sum(f.size for f in there)) == (noted["files"], noted["bytes"]):
                 return True
-        return _same_content(source, files, self.path(version))
+        return same_content(source, files, self.path(version))
 
     def _reveal(self, temporary: str, record: Mapping[str, Any], files: int, size: int) -> int:
         """Gives a complete copy its number."""
         while True:
             version = max(int(time.time()), max(self.versions(), default=0) + 1)
-            facts = {**record, "version": version, "files": files, "bytes": size}
-            facts["pushed_at"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            facts = complete_record(record, version, files, size)
             # Before the version itself: a version without its record would be anybody's.
             storage.write_text_atomic(
                 self._record_path(version), json.dumps(facts, indent=1, sort_keys=True)
@@ -171,7 +171,7 @@ class VersionDirectory:
             return version
 
     def _record_path(self, version: int) -> str:
-        return os.path.join(self.base, _PRIVATE, f"{version}.json")
+        return os.path.join(self.base, PRIVATE, f"{version}.json")
 
     def _remove_leftovers(self) -> None:
         """Clears away what writers left that died. Only the holder of the lock may."""
@@ -179,7 +179,7 @@ class VersionDirectory:
             if entry.name.startswith(_TEMPORARY):
                 shutil.rmtree(entry.path, ignore_errors=True)
         existing = {f"{version}.json" for version in self.versions()}
-        private = os.path.join(self.base, _PRIVATE)
+        private = os.path.join(self.base, PRIVATE)
         for name in os.listdir(private):
             if name != "lock" and name not in existing:
                 os.unlink(os.path.join(private, name))
@@ -191,7 +191,7 @@ class VersionDirectory:
         Gives False on file systems that know no locks. Renaming keeps readers safe there
         too; only leftovers stay, for fear that they are somebody's work in progress.
         """
-        with open(os.path.join(self.base, _PRIVATE, "lock"), "a", encoding="utf-8") as file:
+        with open(os.path.join(self.base, PRIVATE, "lock"), "a", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX)
             except OSError as error:
@@ -207,29 +207,50 @@ def copy_or_link(source: str, target: str) -> None:
 
     Meant for files that are never written again, such as an artifact's.
     """
+    here = storage.is_local(source) and storage.is_local(target)
     for file in storage.list_files(source):
         old, new = storage.join(source, file.path), storage.join(target, file.path)
         try:
-            os.makedirs(os.path.dirname(new), exist_ok=True)
-            os.link(old, new)
+            if not here:
+                raise OSError(errno.EXDEV, "links do not leave a machine")
+            os.makedirs(os.path.dirname(storage.local_path(new)), exist_ok=True)
+            os.link(storage.local_path(old), storage.local_path(new))
         except OSError:
             # Another file system, or one without links.
             storage.copy_file(old, new)
 
 
-def _is_version(name: str) -> bool:
+def complete_record(
+    record: Mapping[str, Any], version: int, files: int, size: int
+) -> dict[str, Any]:
+    """What is noted beside a version."""
+    pushed_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return {
+        **record,
+        "version": version,
+        "files": files,
+        "bytes": size,
+        "pushed_at": pushed_at,
+    }
+
+
+def is_version(name: str) -> bool:
+    """Whether a folder's name is a version's number."""
     return name.isascii() and name.isdigit()
 
 
-def _same_content(source: str, files: Sequence[StoredFile], other: str) -> bool:
+def same_content(source: str, files: Sequence[StoredFile], other: str) -> bool:
+    """Whether a folder with these files has the very bytes of another one."""
+    if source.rstrip("/") == other.rstrip("/"):
+        return True
     return storage.list_files(other) == files and all(
-        _same_bytes(storage.join(source, file.path), os.path.join(other, file.path))
+        _same_bytes(storage.join(source, file.path), storage.join(other, file.path))
         for file in files
     )
 
 
 def _same_bytes(one: str, other: str) -> bool:
-    with storage.open_file(one) as left, open(other, "rb") as right:
+    with storage.open_file(one) as left, storage.open_file(other) as right:
         while True:
             piece = left.read(_CHUNK)
             if piece != right.read(_CHUNK):

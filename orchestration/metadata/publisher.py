@@ -21,6 +21,7 @@ from .execution_codec import (
 )
 from .executions import CACHED_EXECUTION, Executions
 from .library import library
+from .models import ModelEvents, Registration
 from .records import ExecutionRecord, ExecutionState, NodeKey
 from .series import series_key, series_prefix
 from .type_names import EXECUTION_CACHE, IMPORTER, NODE, PIPELINE, PIPELINE_RUN
@@ -45,12 +46,14 @@ class Publisher:
         contexts: Contexts,
         artifacts: ArtifactLedger,
         executions: Executions,
+        models: ModelEvents,
     ) -> None:
         self._connection = connection
         self._types = types
         self._contexts = contexts
         self._artifacts = artifacts
         self._executions = executions
+        self._models = models
         #: Attempts of a node in a run that this process knows of.
         self._attempts: dict[str, int] = {}
 
@@ -156,6 +159,7 @@ class Publisher:
         outputs: Mapping[str, Sequence[Artifact]],
         results: Mapping[str, PropertyValue],
         cache_key: str | None,
+        registration: Registration | None = None,
     ) -> None:
         """See `MetadataStore.publish_execution`."""
         with self._connection.holding(writing=True):
@@ -168,7 +172,7 @@ class Publisher:
                 superseded = self._contexts.find(EXECUTION_CACHE, cache_key)
                 contexts.append(self._cache_context(cache_key, execution_id))
                 types.append(EXECUTION_CACHE)
-            context_ids = self._put_outputs(node, found, outputs, contexts)
+            context_ids = self._put_outputs(node, found, outputs, contexts, registration)
             self._contexts.remember(contexts, context_ids, types)
             if superseded is not None:
                 # The key was there already: it now stands for the newer execution.
@@ -181,23 +185,28 @@ class Publisher:
         execution: Any,
         outputs: Mapping[str, Sequence[Artifact]],
         contexts: list[Any],
+        registration: Registration | None,
     ) -> Sequence[int]:
         """Records an execution with its outputs in one transaction; answers context ids."""
         known = encode_events(outputs, library().protos.Event.OUTPUT).values()
         for _ in range(_CONFLICTS):
             numbering = self._artifacts.numbering()
+            # First: it says on the artifact which version of the model it became.
+            registered = self._models.registered(registration)
             new = self._encode_new(node, outputs, numbering)
             events = [*((made, event) for _, made, event in new), *((None, e) for e in known)]
             try:
-                _, artifact_ids, context_ids = self._put(execution, events, contexts)
+                _, artifact_ids, context_ids = self._put(
+                    execution, events, [*contexts, *registered]
+                )
             except library().errors.AlreadyExistsError:
-                # Another run of this pipeline published an artifact of such a type meanwhile.
+                # Another run published an artifact of such a type, or pushed such a model.
                 self._artifacts.forget_numbers()
                 continue
             numbering.commit()
             for (artifact, _, _), artifact_id in zip(new, artifact_ids, strict=False):
                 artifact.id = artifact_id
-            return list(context_ids)
+            return list(context_ids)[: len(contexts)]
         raise MetadataError(
             "the outputs cannot be numbered among those of their types",
             node=node.node_id,

@@ -21,6 +21,8 @@ class RunState(enum.Enum):
     FAILED = "failed"
     CANCELED = "canceled"
     INTERRUPTED = "interrupted"
+    #: A node of it waits for somebody's approval.
+    PARKED = "parked"
 
 
 class ExecutionState(enum.Enum):

@@ -282,6 +282,7 @@ class Runs:
             number=number_of(context.external_id),
             state=RunState(state) if known else RunState.UNKNOWN,
             started_at=context.create_time_since_epoch / 1000,
+            # Text where the database's integers are too short for it.
             ended_at=int(ended) / 1000 if ended is not None and not running else None,
             error="" if running else str(values.get(_ERROR, "")),
             owner=ProcessOwner.from_json(str(values.get(_OWNER, ""))),

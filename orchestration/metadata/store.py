@@ -14,12 +14,14 @@ from typing import Any
 
 from ...components.base.artifact import Artifact, PropertyValue
 from ...utils.errors import MetadataError
+from .approvals import Approvals, Decision
 from .artifacts import ArtifactLedger
 from .connection import Connection
 from .connection_settings import MetadataConfig
 from .contexts import Contexts
 from .executions import Executions
 from .lineage import MAX_NODES, Direction, Lineage, LineageGraph
+from .models import ModelEvent, ModelEvents, NextEvent, Registration
 from .owner import ProcessOwner
 from .publisher import Publisher
 from .records import (
@@ -63,9 +65,11 @@ class MetadataStore:
         self._artifacts = ArtifactLedger(self._connection, types, contexts)
         self._runs = Runs(self._connection, contexts, self._artifacts)
         self._executions = Executions(self._connection, contexts, self._artifacts, self._runs)
+        self._models = ModelEvents(self._connection, contexts)
         self._publisher = Publisher(
-            self._connection, types, contexts, self._artifacts, self._executions
+            self._connection, types, contexts, self._artifacts, self._executions, self._models
         )
+        self._approvals = Approvals(self._connection, contexts)
         self._lineage = Lineage(self._connection, self._artifacts)
 
     @property
@@ -175,6 +179,7 @@ class MetadataStore:
         *,
         properties: Mapping[str, PropertyValue] | None = None,
         cache_key: str | None = None,
+        registration: Registration | None = None,
     ) -> None:
         """Records that an execution is complete and its outputs are live, in one transaction.
 
@@ -186,12 +191,15 @@ class MetadataStore:
             outputs: Artifacts by output name.
             properties: What the executor wants recorded.
             cache_key: Under which `lookup_cache` finds the execution from now on.
+            registration: What to record of the registered model that it pushed.
 
         Raises:
             MetadataError: The execution is not running: another process marked it stale.
                 Or a value cannot be recorded.
         """
-        self._publisher.publish(node, execution_id, outputs, properties or {}, cache_key)
+        self._publisher.publish(
+            node, execution_id, outputs, properties or {}, cache_key, registration
+        )
 
     def publish_cached(
         self,
@@ -282,6 +290,18 @@ class MetadataStore:
             The id of the execution.
         """
         return self._publisher.start(node, ExecutionState.SKIPPED, {}, {}, {}, error=reason)
+
+    def decision(self, key: str) -> Decision | None:
+        """What somebody decided about what an Approval with this cache key shows."""
+        return self._approvals.find(key)
+
+    def decide(self, key: str, decision: Decision) -> None:
+        """Records a decision, in one write; it replaces an earlier one.
+
+        Raises:
+            MetadataError: The store cannot be written.
+        """
+        self._approvals.put(key, decision)
 
     def mark_stale(self, run_id: str) -> list[ExecutionRecord]:
         """Records as failed what is still recorded as running of a run whose process is gone.
@@ -414,6 +434,29 @@ class MetadataStore:
     def mark_deleted(self, artifact_ids: Iterable[int]) -> None:
         """Records that the payloads of artifacts are gone. They cannot be used again."""
         self._artifacts.mark_deleted(artifact_ids)
+
+    # Registered models.
+
+    def model_names(self) -> list[str]:
+        """Names of all registered models, sorted."""
+        return self._models.names()
+
+    def model_event_count(self, model: str) -> int:
+        """How many events a registered model has; 0 where there is no such model."""
+        return self._models.count(model)
+
+    def model_events(self, model: str, first: int = 1, last: int | None = None) -> list[ModelEvent]:
+        """Events of a registered model by number, in order; by default up to the newest."""
+        newest = self._models.count(model) if last is None else last
+        return self._models.between(model, first, newest)
+
+    def add_model_event(self, model: str, next_event: NextEvent) -> bool:
+        """Adds an event to a registered model, in one transaction; False if there was none.
+
+        Raises:
+            MetadataError: The store cannot be written, or others keep changing the model.
+        """
+        return self._models.append(model, next_event)
 
     # Lineage.
 

@@ -17,7 +17,25 @@ PIPELINE = "pipeline"
 PIPELINE_RUN = "pipeline_run"
 NODE = "node"
 EXECUTION_CACHE = "execution_cache"
-CONTEXT_TYPES = (PIPELINE, PIPELINE_RUN, NODE, EXECUTION_CACHE)
+#: Penstock's own: what somebody decided about what an Approval was shown, by its cache key.
+APPROVAL = "approval"
+#: Penstock's own: a model that was pushed, and what happened to it since; see `models`.
+REGISTERED_MODEL = "registered_model"
+MODEL_EVENT = "model_event"
+#: Penstock's own: how far the watcher of a pipeline is, and who that is; see `watch_records`.
+WATCH = "watch"
+WATCH_LEASE = "watch_lease"
+CONTEXT_TYPES = (
+    PIPELINE,
+    PIPELINE_RUN,
+    NODE,
+    EXECUTION_CACHE,
+    APPROVAL,
+    REGISTERED_MODEL,
+    MODEL_EVENT,
+    WATCH,
+    WATCH_LEASE,
+)
 
 #: The version of TFX whose payload layouts (`Split-train/`, `Format-Serving/`) we write.
 #: Readers look at this custom property of an artifact to know where its files are.

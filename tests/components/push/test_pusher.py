@@ -209,7 +209,9 @@ def test_destination_reads_as_tfx_writes_it() -> None:
     wanted = {"filesystem": {"base_directory": "/models/x", "versioning": 1}}
     pusher = Pusher(model=Channel(Model, None, "model"), push_destination=wanted)
     assert pusher.parameters["push_destination"] == {
-        "filesystem": {"base_directory": "/models/x", "versioning": "UNIX_TIMESTAMP"}
+        "filesystem": {"base_directory": "/models/x", "versioning": "UNIX_TIMESTAMP"},
+        "kserve": None,
+        "webhook": None,
     }
     assert Pusher.type_name == "tfx.components.pusher.component.Pusher"
 
@@ -221,8 +223,10 @@ def test_mistakes_at_run_time_are_named(model: Any, push: Any, tmp_path: Path) -
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="a file is in the way"):
         push(model("a"), base=tmp_path / "file")
-    with pytest.raises(ParameterError, match="local"):
+    with pytest.raises(StorageError, match="pip install s3fs"):
         push(model("a"), base="s3://bucket/models")
+    with pytest.raises(StorageError, match="cannot push the model to /proc/models"):
+        push(model("a"), base="/proc/models")
 
 
 def test_failed_copy_leaves_nothing(model: Any, push: Any, tmp_path: Path) -> None:
