@@ -6,7 +6,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("ingest", "node_overhead", "store_growth")
+BENCHMARKS = ("ingest", "node_overhead", "store_growth", "transform")
 
 
 def main() -> int:

@@ -44,6 +44,12 @@ def is_stuck(error: BaseException) -> bool:
     return isinstance(error, AssertionError) and "bundles did not execute" in str(error)
 
 
+def runs_here(beam_pipeline_args: Sequence[str]) -> bool:
+    """Whether pipelines with these flags run in this process (see `is_in_process`)."""
+    # Without flags it is known, and parsing them takes Beam a tenth of a second.
+    return not beam_pipeline_args or is_in_process(pipeline_options(beam_pipeline_args))
+
+
 def is_in_process(options: PipelineOptions) -> bool:
     """Whether the pipeline's functions run in this process, so that it can share objects."""
     mode = options.get_all_options().get("direct_running_mode") or "in_memory"

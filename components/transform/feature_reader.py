@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 from tfx_bsl.public.tfxio import TensorAdapter, TensorAdapterConfig, TFExampleBeamRecord
+from tfx_bsl.tfxio.tensor_representation_util import GetSourceColumnsFromTensorRepresentation
 
 from ...utils.errors import DataError, nearest
 from ..ingest.list_columns import to_list_column
@@ -43,10 +44,36 @@ class FeatureReader:
     def __init__(self, schema: schema_pb2.Schema, node_id: str = "") -> None:
         self._serialized = schema.SerializeToString(deterministic=True)
         self.node_id = node_id
+        self._whole: FeatureReader | None = None
 
     def __reduce__(self) -> Any:
         # Arrow and protocol buffer objects are made anew where they are needed.
         return _rebuild, (self._serialized, self.node_id)
+
+    def only(self, names: Collection[str]) -> FeatureReader:
+        """A reader of some features, which does not decode the others.
+
+        That the others are there is checked all the same; their values are not.
+
+        Args:
+            names: Names of the tensors that are wanted.
+        """
+        representations = self.config.tensor_representations
+        if set(names) >= set(representations):
+            return self
+        columns = {
+            path.steps()[0]
+            for name in names
+            for path in GetSourceColumnsFromTensorRepresentation(representations[name])
+        }
+        schema = schema_pb2.Schema()
+        schema.feature.extend(each for each in self.schema.feature if each.name in columns)
+        group = schema.tensor_representation_group[""].tensor_representation
+        for name in names:
+            group[name].CopyFrom(representations[name])
+        made = FeatureReader(schema, self.node_id)
+        made._whole = self
+        return made
 
     @cached_property
     def schema(self) -> schema_pb2.Schema:
@@ -116,8 +143,7 @@ class FeatureReader:
         if is_parquet(path):
             file = pq.ParquetFile(path)
             present = [n for n in self.config.arrow_schema.names if n in file.schema_arrow.names]
-            for name in set(self.config.arrow_schema.names).difference(present):
-                self._allow_missing(name, file.schema_arrow.names, path)
+            (self._whole or self)._check_columns(file.schema_arrow.names, path)
             for batch in file.iter_batches(batch_rows, columns=present):
                 yield self._fitted(batch, path)
         else:
@@ -193,6 +219,10 @@ class FeatureReader:
             if found.WhichOneof("kind") == "dense_tensor"
             and not found.dense_tensor.HasField("default_value")
         ]
+
+    def _check_columns(self, names: Sequence[str], path: str) -> None:
+        for name in sorted(set(self.config.arrow_schema.names).difference(names)):
+            self._allow_missing(name, names, path)
 
     def _allow_missing(self, name: str, columns: Sequence[str], path: str) -> None:
         feature = next(f for f in self.schema.feature if f.name == name)

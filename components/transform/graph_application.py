@@ -16,13 +16,14 @@ import apache_beam as beam
 import pyarrow as pa
 import tensorflow as tf
 import tensorflow_transform as tft
-from tensorflow_transform import impl_helper
+from tensorflow_transform import graph_tools, impl_helper
 from tensorflow_transform.saved import saved_transform_io_v2
 
 from ...utils.errors import DataError
 from ...utils.storage_errors import storage_errors
 from ..ingest.examples_writer import open_shard
 from ..ingest.payload import PayloadFormat
+from .ahead import ahead
 from .beam_runner import pipeline_options
 from .feature_reader import FeatureReader
 from .graph_errors import explain_op_error
@@ -64,14 +65,44 @@ class GraphApplication:
 
     @cached_property
     def _loader(self) -> Any:
-        loader = saved_transform_io_v2.SavedModelLoader(self._output.transform_savedmodel_dir)
-        if not loader.load_v2_in_compat:
-            loader.finalize(set(self._reader.feature_names), set(loader.structured_outputs))
-        return loader
+        return saved_transform_io_v2.SavedModelLoader(self._output.transform_savedmodel_dir)
+
+    @cached_property
+    def _raw(self) -> FeatureReader:
+        """Reads the features that the graph depends on, and readies the graph for them."""
+        loader = self._loader
+        if loader.load_v2_in_compat:
+            return self._reader
+        outputs = tf.nest.flatten(loader.structured_outputs, expand_composites=True)
+        sinks = [each.op for each in outputs]
+        sources = {id(each) for each in graph_tools.retrieve_sources(sinks)}
+        inputs = loader._structured_inputs
+        needed = [
+            name
+            for name in self._reader.feature_names
+            if any(
+                id(each) in sources
+                for each in tf.nest.flatten(inputs[name], expand_composites=True)
+            )
+        ]
+        # With none, there would be no rows either.
+        reader = self._reader.only(needed) if needed else self._reader
+        loader.finalize(set(reader.feature_names), set(loader.structured_outputs))
+        return reader
 
     @cached_property
     def _converter(self) -> Any:
         return impl_helper.make_tensor_to_arrow_converter(self._output.transformed_metadata.schema)
+
+    @cached_property
+    def _fixed_shapes(self) -> dict[str, list[int]]:
+        """Shapes of one row of the features that are as large in every row."""
+        spec = self._output.transformed_feature_spec()
+        return {
+            name: list(found.shape)
+            for name, found in spec.items()
+            if isinstance(found, tf.io.FixedLenFeature)
+        }
 
     @cached_property
     def arrow_schema(self) -> pa.Schema:
@@ -100,12 +131,16 @@ class GraphApplication:
         """
         with storage_errors(shard.target, "write"):
             writer = open_shard(shard.target, self.arrow_schema, payload)
-        for batch in self._reader(shard.source):
-            transformed = self.transform(batch)
-            with storage_errors(shard.target, "write"):
-                writer.write(transformed)
-            if on_rows is not None:
-                on_rows(batch.num_rows)
+        read = ((b.num_rows, self._raw.tensors(b, eager=True)) for b in self._raw(shard.source))
+        with (
+            ahead(read) as batches,
+            ahead(self._transformed(*batch) for batch in batches) as transformed,
+        ):
+            for batch in transformed:
+                with storage_errors(shard.target, "write"):
+                    writer.write(batch)
+                if on_rows is not None:
+                    on_rows(batch.num_rows)
         with storage_errors(shard.target, "write"):
             writer.close()
         return writer.rows
@@ -116,19 +151,33 @@ class GraphApplication:
         Raises:
             DataError: The graph fails on the data, or changes the number of rows.
         """
+        if self._raw is not self._reader:
+            columns = [batch.column(name) for name in self._raw.config.arrow_schema.names]
+            batch = pa.RecordBatch.from_arrays(columns, schema=self._raw.config.arrow_schema)
+        return self._transformed(batch.num_rows, self._raw.tensors(batch, eager=True))
+
+    def _transformed(self, given: int, tensors: dict[str, Any]) -> pa.RecordBatch:
         node = self._reader.node_id
-        tensors = self._reader.tensors(batch, eager=True)
         try:
             outputs = self._loader.apply_transform_model(tensors)
         except tf.errors.OpError as error:
             raise explain_op_error(error, node) from error
         for name, value in outputs.items():
+            expected = self._fixed_shapes.get(name)
+            if isinstance(value, tf.Tensor) and expected not in (None, list(value.shape[1:])):
+                raise DataError(
+                    f"preprocessing_fn gives feature {name!r} a shape that differs between batches",
+                    node=node,
+                    expected=f"{expected} in every row, as when it was traced",
+                    got=f"{list(value.shape[1:])} in a batch of {given} rows",
+                    fix="return the same shape for every batch, or a sparse or ragged tensor",
+                )
             rows = int(_row_count(value))
-            if rows != batch.num_rows:
+            if rows != given:
                 raise DataError(
                     f"preprocessing_fn changes the number of rows of feature {name!r}",
                     node=node,
-                    expected=f"{batch.num_rows} rows, as it was given",
+                    expected=f"{given} rows, as it was given",
                     got=f"{rows} rows",
                     fix="return one row for each row of the inputs",
                 )

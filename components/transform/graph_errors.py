@@ -5,24 +5,27 @@ from __future__ import annotations
 
 import errno
 import re
-
-import tensorflow as tf
+import sys
+from typing import TYPE_CHECKING
 
 from ...utils.errors import DataError, PenstockError, StorageError
 from ...utils.storage_errors import explain
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 #: How TensorFlow's file systems end their messages: "<path>; No space left on device".
 _REFUSAL = re.compile(r"(?P<path>/[^;\n]+); (?P<reason>[^;\n]+)")
-_CODES = {
-    tf.errors.ResourceExhaustedError: errno.ENOSPC,
-    tf.errors.PermissionDeniedError: errno.EACCES,
-}
+_CODES = {"ResourceExhaustedError": errno.ENOSPC, "PermissionDeniedError": errno.EACCES}
 
 
 def storage_error(error: BaseException, node_id: str) -> StorageError | None:
     """What a full disk or a forbidden folder looks like when TensorFlow meets it."""
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None or not isinstance(error, tensorflow.errors.OpError):
+        return None
     refusal = _REFUSAL.search(str(error))
-    code = _CODES.get(type(error))
+    code = _CODES.get(type(error).__name__)
     if refusal is None or code is None:
         return None
     path = refusal["path"]

@@ -25,12 +25,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from typing import Any
-
-from tensorflow.core.framework import attr_value_pb2, function_pb2, node_def_pb2
-from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+from typing import TYPE_CHECKING, Any
 
 from ...utils import hashing, storage
+
+if TYPE_CHECKING:
+    from tensorflow.core.framework import attr_value_pb2, function_pb2, node_def_pb2
+    from tensorflow.core.protobuf import meta_graph_pb2
 
 #: Part of every digest: raise it when the rules above change.
 VERSION = 1
@@ -57,6 +58,9 @@ def tree_digest(root: str) -> str:
 
 
 def _saved_model_digest(serialized: bytes) -> str:
+    # A folder without a SavedModel is digested without TensorFlow.
+    from tensorflow.core.protobuf import saved_model_pb2
+
     model = saved_model_pb2.SavedModel.FromString(serialized)
     for meta_graph in model.meta_graphs:
         _Canonical(meta_graph.graph_def.library).rewrite(meta_graph)
@@ -153,6 +157,8 @@ class _Canonical:
 
 def _asset_nodes(meta_graph: meta_graph_pb2.MetaGraphDef) -> set[str]:
     """Names of the constants that hold paths of asset files."""
+    from tensorflow.core.protobuf import meta_graph_pb2
+
     assets = list(meta_graph.asset_file_def)
     # Where TensorFlow 1 keeps them.
     for packed in meta_graph.collection_def["saved_model_assets"].any_list.value:

@@ -15,28 +15,31 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from ...utils import storage
 from ...utils.errors import DataError
 from ..base.artifact import PropertyValue
-from ..base.artifact_types import Examples, Schema, TransformGraph
+from ..base.artifact_types import Examples, Schema, TransformCache, TransformGraph
 from ..base.executor import Task
 from ..ingest.examples_reader import count_rows, split_files
 from ..ingest.examples_writer import describe
 from ..ingest.payload import PayloadFormat
-from .analysis import write_transform_graph
-from .beam_runner import is_in_process, pipeline_options
+from .analysis import Analysis, write_transform_graph
+from .analyzer_cache import dataset_key, read_cache, write_cache
+from .beam_runner import runs_here
 from .feature_reader import FeatureReader, is_parquet
 from .graph_application import GraphApplication, Shard, write_with_beam
+from .local_analysis import Cached
 from .preprocessing import Preprocessing
 from .saved_model_digest import tree_digest
 from .splits_config import SplitsConfig
+from .transform_statistics import write_statistics_outputs
 
 #: Name of the schema's file in its artifact.
 SCHEMA_FILE = "schema.pbtxt"
 
 
 class TransformExecutor:
-    """Writes a `TransformGraph` and, unless told not to, transformed `Examples`."""
+    """Writes a `TransformGraph`, and what else is asked for."""
 
     def execute(self, task: Task) -> Mapping[str, PropertyValue]:
-        """Writes the outputs `transform_graph` and `transformed_examples`.
+        """Writes the outputs that the task has.
 
         Raises:
             DataError: The data does not fit the schema or the transform.
@@ -47,52 +50,80 @@ class TransformExecutor:
         reader = FeatureReader(read_schema(task.input("schema", Schema)), task.node_id)
         splits = task.parameter("splits_config", SplitsConfig | None) or SplitsConfig()
         graph = task.output("transform_graph", TransformGraph)
-        analyzed = [
-            f for split in splits.analyze for one in examples for f in split_files(one, split)
-        ]
+        datasets = _datasets(examples, splits.analyze, reader)
         rows = sum(count_rows(one, split) for split in splits.analyze for one in examples)
         if not rows:
             raise DataError(
                 "there are no rows to analyze",
                 node=task.node_id,
                 expected="rows in split " + ", ".join(splits.analyze),
-                got=", ".join(analyzed),
+                got=", ".join(path for paths in datasets.values() for path in paths),
             )
-        task.report_progress(0, None, f"analyzing {rows} rows")
-        self._analyze(task, reader, analyzed, graph)
+        recorded = self._analyze(task, reader, datasets, graph, rows)
         graph.content_digest = tree_digest(graph.uri)
-        recorded: dict[str, PropertyValue] = {"analyzed_rows": rows}
         if not task.outputs.get("transformed_examples"):
             return recorded
         if task.parameter("materialize", bool):
             wanted = splits.transform if splits.transform is not None else examples[0].splits
             recorded["transformed_rows"] = self._transform(task, reader, examples, wanted, graph)
+            if task.outputs.get("post_transform_stats"):
+                transformed = task.output("transformed_examples", Examples)
+                write_statistics_outputs(task, examples, splits.analyze, graph, transformed)
         else:
             # Declared, and switched off for this run.
             task.output("transformed_examples", Examples).splits = []
         return recorded
 
     def _analyze(
-        self, task: Task, reader: FeatureReader, files: Sequence[str], graph: TransformGraph
-    ) -> None:
+        self,
+        task: Task,
+        reader: FeatureReader,
+        datasets: Mapping[str, Sequence[str]],
+        graph: TransformGraph,
+        total: int,
+    ) -> dict[str, PropertyValue]:
+        """Writes the graph, and the analyzer cache where it is wanted."""
+        task.report_progress(0, None, f"analyzing {total} rows")
+        given = task.optional_input("analyzer_cache", TransformCache)
+        kept = bool(task.outputs.get("updated_analyzer_cache"))
+        read = 0
+
+        def advance(rows: int) -> None:
+            nonlocal read
+            read += rows
+            task.report_progress(read, None, "rows analyzed")
+
         preprocessing = Preprocessing(
             task.user_function("preprocessing_fn"),
             task.parameter("custom_config", dict | None),
             task.node_id,
-            shared=is_in_process(pipeline_options(task.beam_pipeline_args)),
+            shared=runs_here(task.beam_pipeline_args),
+        )
+        known = read_cache(given, list(datasets), task.node_id) if given else Cached()
+        analysis = Analysis(
+            preprocessing,
+            reader,
+            datasets,
+            task.work_dir,
+            task.beam_pipeline_args,
+            task.parameter("force_tf_compat_v1", bool),
+            known,
+            advance,
         )
         try:
-            write_transform_graph(
-                storage.local_path(graph.uri),
-                preprocessing,
-                reader,
-                files,
-                task.work_dir,
-                task.beam_pipeline_args,
-                task.parameter("force_tf_compat_v1", bool),
+            engine, cached = write_transform_graph(
+                storage.local_path(graph.uri), analysis, keep=kept
             )
         finally:
             preprocessing.close()
+        recorded: dict[str, PropertyValue] = {"analyzed_rows": total, "analysis_engine": engine}
+        if kept:
+            write_cache(task.output("updated_analyzer_cache", TransformCache), cached)
+            recorded["datasets_from_cache"] = len(known.entries)
+        if engine == "local":
+            # Fewer where the cache had them, more where analyzers build on each other.
+            recorded["rows_read_to_analyze"] = read
+        return recorded
 
     def _transform(
         self,
@@ -112,7 +143,7 @@ class TransformExecutor:
         shards = [shard for split in splits for shard in _shards(examples, split, output, payload)]
         application = GraphApplication(storage.local_path(graph.uri), reader)
         total = sum(counts.values())
-        if is_in_process(pipeline_options(task.beam_pipeline_args)):
+        if runs_here(task.beam_pipeline_args):
             done = 0
 
             def advance(rows: int) -> None:
@@ -146,6 +177,22 @@ def read_schema(schema: Schema) -> schema_pb2.Schema:
             got=str(error),
             location=location,
         ) from None
+
+
+def _datasets(
+    examples: Sequence[Examples], splits: Sequence[str], reader: FeatureReader
+) -> dict[str, list[str]]:
+    """Files to analyze, by data set."""
+    found: dict[str, list[str]] = {}
+    for split in splits:
+        for one in examples:
+            files = split_files(one, split)
+            key = name = dataset_key(one, split, reader)
+            # The same data may be there more than once, and counts as often.
+            while name in found:
+                name = f"{key}-{len(found)}"
+            found[name] = files
+    return found
 
 
 def _payload_format(path: str) -> PayloadFormat:

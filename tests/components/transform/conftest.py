@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -112,24 +112,33 @@ def run_transform(
         schema: Any = None,
         materialize: bool = True,
         beam_pipeline_args: Sequence[str] = (),
+        inputs: Mapping[str, Any] | None = None,
+        outputs: Mapping[str, type] | None = None,
+        made: dict[str, Any] | None = None,
         **parameters: Any,
     ) -> tuple[Any, Any]:
+        # `made` takes in the artifacts of `outputs`, and what the executor recorded.
         from penstock.components.base.artifact_types import Examples, TransformGraph
         from penstock.components.base.executor import Task
         from penstock.components.transform.transform_executor import TransformExecutor
 
         def folder(name: str) -> str:
-            made: Path = tmp_path_factory.mktemp(name)
-            return str(made)
+            path: Path = tmp_path_factory.mktemp(name)
+            return str(path)
 
         graph, transformed = TransformGraph(folder("graph")), Examples(folder("transformed"))
-        outputs = {"transform_graph": [graph], "transformed_examples": [transformed]}
+        more = {name: kind(folder(name)) for name, kind in (outputs or {}).items()}
         task = Task(
             inputs={
                 "examples": examples if isinstance(examples, list) else [examples],
                 "schema": [schema or schema_artifact],
+                **{name: [artifact] for name, artifact in (inputs or {}).items()},
             },
-            outputs=outputs,
+            outputs={
+                "transform_graph": [graph],
+                "transformed_examples": [transformed],
+                **{name: [artifact] for name, artifact in more.items()},
+            },
             parameters={
                 "force_tf_compat_v1": False,
                 "materialize": materialize,
@@ -140,7 +149,9 @@ def run_transform(
             work_dir=folder("work"),
             beam_pipeline_args=beam_pipeline_args,
         )
-        TransformExecutor().execute(task)
+        recorded = TransformExecutor().execute(task)
+        if made is not None:
+            made.update(more, recorded=recorded)
         return graph, transformed
 
     return run

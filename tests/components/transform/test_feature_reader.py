@@ -50,6 +50,28 @@ def test_copies_read_the_same(reader: FeatureReader, raw_examples: Any) -> None:
     assert _batches(copy, raw_examples, 400)[0].equals(_batches(reader, raw_examples, 400)[0])
 
 
+def test_some_features_are_read_as_among_all(
+    reader: FeatureReader, raw_examples: Any, raw_table: Any, write_raw: Any
+) -> None:
+    """A feature has other values where the others are not decoded."""
+    for examples in (raw_examples, write_raw(raw_table, "tfrecord")):
+        (whole,) = _batches(reader, examples, 400)
+        (some,) = _batches(reader.only(["tags", "fare"]), examples, 400)
+        assert some.schema.names == ["fare", "tags"]
+        for name in some.schema.names:
+            assert some.column(name).equals(whole.column(name))
+    assert reader.only(reader.feature_names) is reader
+
+
+def test_features_that_are_not_read_must_be_there(
+    reader: FeatureReader, raw_table: Any, write_raw: Any
+) -> None:
+    """A column that was lost goes unnoticed because nothing is computed from it."""
+    examples = write_raw(raw_table.drop(["tip"]))
+    with pytest.raises(DataError, match="feature 'tip' is missing from the data"):
+        _batches(reader.only(["fare"]), examples, 400)
+
+
 def test_whole_numbers_may_be_read_as_floats(raw_examples: Any) -> None:
     """A span whose amounts happen to be whole numbers cannot be read."""
     from google.protobuf import text_format

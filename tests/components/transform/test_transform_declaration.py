@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from penstock.components.base.artifact_types import Examples, Schema, TransformGraph
+from penstock.components.base.artifact_types import Examples, Schema, TransformCache, TransformGraph
 from penstock.components.base.channel import Channel
 from penstock.components.transform.splits_config import SplitsConfig
 from penstock.components.transform.transform import Transform
@@ -46,3 +48,42 @@ def test_splits_default_to_training_data() -> None:
     assert SplitsConfig().transform is None
     with pytest.raises(ValueError, match="at least 1"):
         SplitsConfig(analyze=[])
+
+
+def test_has_what_is_asked_for_only() -> None:
+    """Artifacts that nobody wants are written, or those that somebody wants are missing."""
+    plain = Transform(examples=EXAMPLES, schema=SCHEMA, module_file="features.py")
+    assert list(plain.outputs) == ["transform_graph", "transformed_examples"]
+    cached = Transform(
+        examples=EXAMPLES,
+        schema=SCHEMA,
+        module_file="features.py",
+        analyzer_cache=Channel(TransformCache),
+    )
+    assert "updated_analyzer_cache" in cached.outputs
+    first = Transform(
+        examples=EXAMPLES, schema=SCHEMA, module_file="features.py", disable_analyzer_cache=False
+    )
+    assert first.outputs["updated_analyzer_cache"].type is TransformCache
+    described = Transform(
+        examples=EXAMPLES, schema=SCHEMA, module_file="features.py", disable_statistics=False
+    )
+    assert {"pre_transform_stats", "post_transform_anomalies"} <= set(described.outputs)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"disable_statistics": False, "materialize": False}, "need transformed data"),
+        (
+            {"analyzer_cache": Channel(TransformCache), "disable_analyzer_cache": True},
+            "given and switched off",
+        ),
+    ],
+)
+def test_contradictions_are_told_when_the_node_is_built(
+    arguments: dict[str, Any], message: str
+) -> None:
+    """A contradiction shows only after the data was read, or never."""
+    with pytest.raises(ParameterError, match=message):
+        Transform(examples=EXAMPLES, schema=SCHEMA, module_file="features.py", **arguments)

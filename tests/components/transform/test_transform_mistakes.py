@@ -161,6 +161,52 @@ def test_rows_must_not_get_lost(raw_examples: Any, run_transform: Run) -> None:
     assert caught.value.expected == "400 rows, as it was given"
 
 
+def test_shape_that_differs_between_batches_is_named(raw_examples: Any, run_transform: Run) -> None:
+    """A width that a function promises and does not keep ends in an error of Arrow's."""
+
+    def preprocessing_fn(inputs: Any) -> Any:
+        import tensorflow as tf
+
+        # 400 rows to analyze, 200 in the other split.
+        width = tf.shape(inputs["fare"])[0] // 200
+        wide = tf.tile(inputs["fare"], [1, width])
+        wide.set_shape([None, 2])
+        return {"wide": wide, "fare": inputs["fare"]}
+
+    with pytest.raises(DataError, match="'wide' a shape that differs between batches") as caught:
+        run_transform(raw_examples, preprocessing_fn)
+    assert caught.value.node == "Transform"
+    assert caught.value.expected == "[2] in every row, as when it was traced"
+    assert caught.value.got == "[1] in a batch of 200 rows"
+
+
+def test_analyzer_that_finds_nan_is_named(
+    raw_examples: Any, run_transform: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A division by zero turns a feature into NaN, and nobody is told."""
+
+    def preprocessing_fn(inputs: Any) -> Any:
+        import tensorflow as tf
+        import tensorflow_transform as tft
+
+        fare = inputs["fare"]
+        lowest = tft.min(tf.math.log(fare - fare - 1.0), name="lowest_log")
+        return {"x": fare - lowest}
+
+    run_transform(raw_examples, preprocessing_fn)
+    assert "lowest_log" in caplog.text
+    assert "found NaN" in caplog.text
+
+
+@pytest.mark.parametrize("returned", [b"text", 2.5], ids=["text", "number"])
+def test_python_values_are_no_features(
+    raw_examples: Any, run_transform: Run, returned: Any
+) -> None:
+    """A value that is the same in every row becomes a feature of some accidental shape."""
+    with pytest.raises(UserCodeError, match="no tensor as 'x'"):
+        run_transform(raw_examples, lambda inputs: {"fare": inputs["fare"], "x": returned})
+
+
 def test_unknown_split_is_named(raw_examples: Any, run_transform: Run) -> None:
     """A misspelt split analyzes nothing."""
     with pytest.raises(DataError, match="has no split 'trian'") as caught:
