@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from .. import __version__
@@ -71,6 +72,7 @@ def _node(entry: GraphNode, graph: Graph, collector: CodeCollector) -> NodeIR:
             source=executor_source(node.executor),
             external_inputs=node.external_inputs,
             verify_cached=node.verify_cached,
+            checkpoints=node.keeps_checkpoints,
         ),
         inputs=_inputs(node, graph),
         outputs={key: channel.type.TYPE_NAME for key, channel in node.outputs.items()},
@@ -125,7 +127,7 @@ def _policy(entry: GraphNode) -> PolicyIR:
         retries=policy.retries,
         retry_delay_s=policy.retry_delay_s,
         timeout_s=policy.timeout_s,
-        resources=ResourcesIR(cpu=resources.cpu, memory_gb=resources.memory_gb, gpu=resources.gpu),
+        resources=ResourcesIR(**asdict(resources)),
         trigger=policy.trigger,
     )
 

@@ -76,12 +76,15 @@ class ExecutorIR(_Model):
     """What does a node's work."""
 
     path: str
-    kind: Literal["execute", "control"] = "execute"
+    #: `control` chooses artifacts inside the launcher; `approval` executes once approved.
+    kind: Literal["execute", "control", "approval"] = "execute"
     preload: list[str] = Field(default_factory=list)
     #: Digest of the executor's source.
     source: str = ""
     external_inputs: str = ""
     verify_cached: str = ""
+    #: Whether it keeps checkpoints for a later attempt.
+    checkpoints: bool = False
 
 
 class ResourcesIR(_Model):
@@ -90,6 +93,8 @@ class ResourcesIR(_Model):
     cpu: float = 1.0
     memory_gb: float = 0.0
     gpu: int = 0
+    #: Processes that do its work together, each with the resources above.
+    workers: int = 1
 
 
 class PolicyIR(_Model):

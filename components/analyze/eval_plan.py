@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +17,16 @@ from tensorflow_model_analysis.utils import config_util, model_util
 from tensorflow_model_analysis.utils.keras_lib import tf_keras
 
 from ...utils import storage
-from ...utils.errors import DataError, ParameterError, nearest
+from ...utils.errors import ParameterError, nearest
 from ..base.artifact_types import Model
+from ..train.flavors.registry import ModelError, detect
 from .eval_config import EvalConfig
 
 #: Folder of a Model artifact that holds what servers load, and what is evaluated.
 SERVING_FOLDER = "Format-Serving"
+
+#: The flavor that TFMA itself loads.
+TENSORFLOW = "tensorflow"
 
 #: TFMA's metrics by the names that fairness indicators give them
 #: (https://www.tensorflow.org/responsible_ai/fairness_indicators/guide).
@@ -44,7 +48,9 @@ class EvalPlan:
     Attributes:
         config: The configuration with TFMA's defaults filled in; without a baseline model
             also without change thresholds.
-        models: The models, loadable by TFMA, in the order of the configuration.
+        models: The models as TFMA knows them, in the order of the configuration.
+        artifacts: The models, in the same order.
+        flavors: Their flavors; TFMA itself loads those that are `tensorflow`.
         schema: Schema of the examples, if one was given.
         judged: Whether there is any threshold to meet.
         rubber_stamped: Whether change thresholds are ignored for want of a baseline.
@@ -52,9 +58,16 @@ class EvalPlan:
 
     config: Any
     models: list[Any]
+    artifacts: list[Model]
+    flavors: list[str]
     schema: Any
     judged: bool
     rubber_stamped: bool
+
+    @property
+    def all_tensorflow(self) -> bool:
+        """Whether TFMA itself can load every model."""
+        return set(self.flavors) == {TENSORFLOW}
 
     @property
     def candidate(self) -> str:
@@ -74,16 +87,27 @@ def make_plan(
     *,
     schema: schema_pb2.Schema | None = None,
     fairness_thresholds: Sequence[float] = (),
+    custom_metrics: Mapping[str, type] | None = None,
     node: str | None = None,
 ) -> EvalPlan:
     """Settles which models are evaluated how.
 
+    Args:
+        eval_config: The configuration.
+        candidate: The model to judge.
+        baseline: The model that it is compared with, if any.
+        schema: Schema of the examples, if there is one.
+        fairness_thresholds: Decision thresholds to add rates at.
+        custom_metrics: The user's own metrics, by the name of their class.
+        node: Id of the node, for messages.
+
     Raises:
         ParameterError: TFMA does not accept the configuration; a metric is unknown.
-        DataError: A model cannot be evaluated: it holds no SavedModel, or lacks a signature.
+        ModelError: A model's folder holds no model of a known format.
     """
     raw = json_format.ParseDict(eval_config.model_dump(mode="json"), config_pb2.EvalConfig())
     _add_fairness_rates(raw, fairness_thresholds)
+    _place_custom_metrics(raw, custom_metrics or {}, node)
     _check_metric_names(raw, node)
     rubber_stamped = baseline is None and config_util.has_change_threshold(raw)
     try:
@@ -100,34 +124,67 @@ def make_plan(
             node=node,
             got=_first_line(error),
         ) from error
-    models = []
-    for spec in config.model_specs:
-        artifact = baseline if spec.is_baseline and baseline is not None else candidate
-        models.append(_shared_model(config, spec, artifact, rubber_stamped, node))
+    models, flavors = [], []
+    artifacts = [
+        baseline if spec.is_baseline and baseline is not None else candidate
+        for spec in config.model_specs
+    ]
+    for spec, artifact in zip(config.model_specs, artifacts, strict=True):
+        flavors.append(_flavor(artifact, node))
+        if flavors[-1] == TENSORFLOW:
+            models.append(_shared_model(config, spec, artifact, rubber_stamped))
+        else:
+            models.append(_flavor_model(spec, artifact, flavors[-1], rubber_stamped, node))
     return EvalPlan(
         config=config,
         models=model_util.verify_and_update_eval_shared_models(models),
+        artifacts=artifacts,
+        flavors=flavors,
         schema=schema,
         judged=bool(thresholds) or rubber_stamped,
         rubber_stamped=rubber_stamped,
     )
 
 
-def _shared_model(
-    config: Any, spec: Any, artifact: Model, rubber_stamped: bool, node: str | None
-) -> Any:
+def _flavor(artifact: Model, node: str | None) -> str:
     folder = artifact.path(SERVING_FOLDER)
-    if not storage.exists(storage.join(folder, "saved_model.pb")):
-        there = storage.list_files(folder) if storage.is_dir(folder) else []
-        found = [file.path for file in there]
-        raise DataError(
-            "the model holds no SavedModel to evaluate",
-            node=node,
-            expected=f"{folder}/saved_model.pb",
-            got=", ".join(found[:5]) or "nothing",
-            location=artifact.uri,
-            fix="let run_fn save the model to fn_args.serving_model_dir",
-        )
+    # Those, TFMA reads from anywhere; the others have to lie on this machine.
+    if storage.exists(storage.join(folder, "saved_model.pb")):
+        return TENSORFLOW
+    try:
+        return detect(folder)
+    except ModelError as error:
+        error.node = node
+        raise
+
+
+def _flavor_model(
+    spec: Any, artifact: Model, flavor: str, rubber_stamped: bool, node: str | None
+) -> Any:
+    """A model that TFMA only needs to know the name of."""
+    for what, named in (
+        ("signature_name", spec.signature_name),
+        ("preprocessing_function_names", ", ".join(spec.preprocessing_function_names)),
+    ):
+        if named:
+            raise ParameterError(
+                f"model_specs name a signature of a model that has none: it is {flavor}",
+                node=node,
+                expected="a SavedModel",
+                got=f"{what} {named!r}",
+                fix=f"leave {what} out of eval_config",
+            )
+    return tfma.types.EvalSharedModel(
+        model_path=artifact.path(SERVING_FOLDER),
+        model_name=spec.name,
+        model_type=flavor,
+        rubber_stamp=rubber_stamped,
+        is_baseline=spec.is_baseline,
+    )
+
+
+def _shared_model(config: Any, spec: Any, artifact: Model, rubber_stamped: bool) -> Any:
+    folder = artifact.path(SERVING_FOLDER)
     typed = config_pb2.EvalConfig()
     typed.CopyFrom(config)
     if not spec.model_type and not storage.exists(storage.join(folder, "keras_metadata.pb")):
@@ -152,6 +209,23 @@ def _add_fairness_rates(config: Any, thresholds: Sequence[float]) -> None:
             full_name = f"fairness_indicators_metrics/{name}@{threshold:g}"
             settings = json.dumps({"thresholds": threshold, "name": full_name})
             spec.metrics.add(class_name=class_name, config=settings)
+
+
+def _place_custom_metrics(config: Any, found: Mapping[str, type], node: str | None) -> None:
+    """Tells TFMA in which modules the user's own metrics are."""
+    for spec in config.metrics_specs:
+        for metric in spec.metrics:
+            own = found.get(metric.class_name)
+            if own is None:
+                continue
+            if not issubclass(own, (tfma.metrics.Metric, tf_keras.metrics.Metric)):
+                raise ParameterError(
+                    f"{metric.class_name} in the module file is no metric",
+                    node=node,
+                    expected="a subclass of tfma.metrics.Metric or tf_keras.metrics.Metric",
+                    got=", ".join(f"{base.__module__}.{base.__name__}" for base in own.__bases__),
+                )
+            metric.module = own.__module__
 
 
 def _check_metric_names(config: Any, node: str | None) -> None:

@@ -15,8 +15,12 @@ from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.utils import model_util, util
 
 from ...utils.errors import DataError, ExecutionError, nearest
-from .eval_plan import EvalPlan
+from .eval_plan import TENSORFLOW, EvalPlan
 from .example_batches import ExampleBatch
+from .flavor_models import FlavorModel
+
+#: Outputs that TFMA's metrics find by themselves.
+_TFMA_OUTPUTS = {"scores", "outputs", "predictions", "logistic", "probabilities", "logits"}
 
 #: Rows that a model sees at once, unless model_specs say otherwise.
 _INFERENCE_ROWS = 4096
@@ -64,18 +68,19 @@ class Predictor:
         self._node = node
         self._specs = list(plan.config.model_specs)
         self._names = ["" if len(self._specs) == 1 else spec.name for spec in self._specs]
-        self._models = {
-            name: _load(model, node) for name, model in zip(self._names, plan.models, strict=True)
-        }
+        self._flavored: dict[str, FlavorModel] = {}
+        self._loaded: dict[str, Any] = {}
+        self._shared: dict[str, Any] = {}
+        self._saved: list[Any] = []
+        for i, name in enumerate(self._names):
+            if plan.flavors[i] == TENSORFLOW:
+                self._saved.append(self._specs[i])
+                self._shared[name] = plan.models[i]
+                self._loaded[name] = _load(plan.models[i], node)
+            else:
+                self._flavored[name] = FlavorModel(plan.artifacts[i], self._specs[i], node)
         self._check_signatures()
-        self._predict = self._signature_caller(
-            constants.PREDICTIONS_KEY, [[spec.signature_name] for spec in self._specs], False
-        )
-        self._transform = self._signature_caller(
-            constants.TRANSFORMED_FEATURES_KEY,
-            [list(spec.preprocessing_function_names) for spec in self._specs],
-            True,
-        )
+        self._callers = self._signature_callers()
         self._columns_read = self._columns_that_models_read()
 
     def batches(self, examples: Iterator[ExampleBatch]) -> Iterator[EvalBatch]:
@@ -92,6 +97,8 @@ class Predictor:
             self._check_keys(batch, transformed)
             labels = self._feature_values(extracts, "label_key", "label_keys")
             predictions = extracts[constants.PREDICTIONS_KEY]
+            labels = self._class_numbers(labels)
+            self._check_outputs(predictions)
             self._check_labels(labels, predictions)
             yield EvalBatch(
                 rows=len(batch.serialized),
@@ -106,12 +113,32 @@ class Predictor:
         features = util.record_batch_to_tensor_values(
             batch.select(self._columns_needed(batch)), batch.tensor_representations
         )
+        extracts: dict[str, Any] = {constants.FEATURES_KEY: features}
+        for key, found in self._of_saved_models(batch, features).items():
+            # TFMA leaves the model's name out where it has only one, as here it may be.
+            nested = len(self._names) > 1 and len(self._saved) == 1
+            extracts[key] = {next(iter(self._shared)): found} if nested else found
+        if not self._flavored:
+            return extracts
+        assert batch.plain is not None
+        made = {name: model.predict(batch.plain) for name, model in self._flavored.items()}
+        if len(self._names) == 1:
+            extracts[constants.PREDICTIONS_KEY] = made[""]
+        else:
+            made.update(extracts.get(constants.PREDICTIONS_KEY, {}))
+            extracts[constants.PREDICTIONS_KEY] = {name: made[name] for name in self._names}
+        return extracts
+
+    def _of_saved_models(self, batch: ExampleBatch, features: Any) -> dict[str, Any]:
+        """Predictions and transformed features of those models that TFMA calls."""
+        if not self._saved:
+            return {}
         parts = []
         rows = min([s.inference_batch_size for s in self._specs if s.inference_batch_size] or [0])
         serialized = np.asarray(batch.serialized, dtype=object)
         for piece in _pieces(features, serialized, rows or _INFERENCE_ROWS):
             try:
-                for caller in (self._transform, self._predict):
+                for caller in self._callers:
                     (piece,) = caller.process(piece)
             except (ValueError, TypeError, RuntimeError, tf.errors.OpError) as error:
                 raise ExecutionError(
@@ -122,18 +149,31 @@ class Predictor:
                     fix="call the saved model's signature on one example to see what it wants",
                 ) from error
             parts.append(piece)
-        joined: dict[str, Any] = {constants.FEATURES_KEY: features}
-        for key in (constants.PREDICTIONS_KEY, constants.TRANSFORMED_FEATURES_KEY):
-            if key in parts[0]:
-                joined[key] = _concatenate([part[key] for part in parts])
-        return joined
+        return {
+            key: _concatenate([part[key] for part in parts])
+            for key in (constants.PREDICTIONS_KEY, constants.TRANSFORMED_FEATURES_KEY)
+            if key in parts[0]
+        }
+
+    def _signature_callers(self) -> list[Any]:
+        """What makes transformed features, and what predicts, of models that TFMA calls."""
+        if not self._saved:
+            return []
+        transform = [list(spec.preprocessing_function_names) for spec in self._saved]
+        predict = [[spec.signature_name] for spec in self._saved]
+        return [
+            self._signature_caller(constants.TRANSFORMED_FEATURES_KEY, transform, True),
+            self._signature_caller(constants.PREDICTIONS_KEY, predict, False),
+        ]
 
     def _signature_caller(self, key: str, names: list[list[str]], prefer_dicts: bool) -> Any:
+        # TFMA calls a single model by no name at all.
+        keys = list(self._shared) if len(self._saved) > 1 else [""]
         caller = model_util.ModelSignaturesDoFn(
-            model_specs=self._specs,
-            eval_shared_models=dict(zip(self._names, self._plan.models, strict=True)),
+            model_specs=self._saved,
+            eval_shared_models=dict(zip(keys, self._shared.values(), strict=True)),
             output_keypath=[key],
-            signature_names=dict(zip(self._names, names, strict=True)),
+            signature_names=dict(zip(keys, names, strict=True)),
             # Those that TFMA tries by itself.
             default_signature_names=(
                 ["transformed_features", "transformed_labels"] if prefer_dicts else None
@@ -151,14 +191,21 @@ class Predictor:
     def _by_model(self, transformed: Any) -> list[Mapping[str, npt.NDArray[Any]]]:
         if not transformed:
             return []
-        if len(self._specs) == 1:
+        if len(self._names) == 1:
             return [transformed]
         return [transformed[name] for name in self._names if name in transformed]
+
+    def by_name(self, transformed: Sequence[Mapping[str, Any]]) -> Any:
+        """Transformed features, as TFMA keys them."""
+        if len(self._names) == 1:
+            return transformed[0]
+        names = [name for name in self._names if name in self._loaded]
+        return dict(zip(names, transformed, strict=False))
 
     def _columns_that_models_read(self) -> set[str] | None:
         """Columns that models take one by one; None where they take whole examples."""
         columns: set[str] = set()
-        for spec, model in zip(self._specs, self._models.values(), strict=True):
+        for spec, model in zip(self._saved, self._loaded.values(), strict=True):
             for name in [spec.signature_name or None, *spec.preprocessing_function_names]:
                 wanted = model_util.get_input_specs(model, name, False) or {}
                 single = len(wanted) == 1 and next(iter(wanted.values())).dtype == tf.string
@@ -173,7 +220,7 @@ class Predictor:
         return [name for name in batch.columns if name in needed]
 
     def _check_signatures(self) -> None:
-        for spec, (name, model) in zip(self._specs, self._models.items(), strict=True):
+        for spec, (name, model) in zip(self._saved, self._loaded.items(), strict=True):
             there = sorted(getattr(model, "signatures", {}))
             for wanted in [spec.signature_name, *spec.preprocessing_function_names]:
                 if not wanted or "@" in wanted or wanted in there or hasattr(model, wanted):
@@ -206,6 +253,34 @@ class Predictor:
             for key in [*spec.feature_keys, *spec.feature_values]:
                 if key not in known:
                     raise missing_column("slice feature", key, known, self._node)
+
+    def _class_numbers(self, labels: Any) -> Any:
+        """Labels as numbers of classes, for models that name their classes."""
+        if len(self._names) == 1:
+            return self._flavored[""].class_numbers(labels) if self._flavored else labels
+        if not isinstance(labels, Mapping):
+            return labels
+        return {
+            name: self._flavored[name].class_numbers(each) if name in self._flavored else each
+            for name, each in labels.items()
+        }
+
+    def _check_outputs(self, predictions: Any) -> None:
+        """Refuses several outputs of which nothing says which one to measure."""
+        if any(spec.output_names for spec in self._plan.config.metrics_specs):
+            return
+        for spec, name in zip(self._specs, self._names, strict=True):
+            found = predictions[name] if name else predictions
+            if not isinstance(found, Mapping) or _TFMA_OUTPUTS & set(found):
+                continue
+            if not spec.prediction_key and not spec.prediction_keys:
+                raise DataError(
+                    f"the {name or 'model'} has several outputs, and eval_config does not say "
+                    "which to measure",
+                    node=self._node,
+                    expected="prediction_key in model_specs, or output_names in metrics_specs",
+                    got=", ".join(found),
+                )
 
     def _check_labels(self, labels: Any, predictions: Any) -> None:
         for spec, name in zip(self._specs, self._names, strict=True):

@@ -23,6 +23,7 @@ from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer as tfma_writer
 
 from ...utils import storage
+from .cross_slices import CrossSliceKey
 from .eval_plan import EvalPlan
 from .local_evaluation import Metrics
 from .slice_groups import SliceKey
@@ -31,7 +32,7 @@ from .slice_groups import SliceKey
 def write_evaluation(
     folder: str,
     plan: EvalPlan,
-    results: Iterable[tuple[SliceKey, Metrics]],
+    results: Iterable[tuple[SliceKey | CrossSliceKey, Metrics]],
     data_location: str,
 ) -> None:
     """Writes metrics, plots and the verdict on them, and the configuration.
@@ -39,7 +40,7 @@ def write_evaluation(
     Args:
         folder: An existing folder.
         plan: What was evaluated.
-        results: Metrics and plots of every slice.
+        results: Metrics and plots of every slice and pair of slices.
         data_location: Where the examples came from, for display.
     """
     combine = tfma_writer.CombineValidations(plan.config, rubber_stamp=plan.rubber_stamped)

@@ -71,6 +71,7 @@ class EvaluatorExecutor:
             schema=_read_schema(task.optional_input("schema", Schema)),
             fairness_thresholds=task.parameter("fairness_indicator_thresholds", list[float] | None)
             or (),
+            custom_metrics={n: found for n, found in task.code.items() if isinstance(found, type)},
             node=task.node_id,
         )
         evaluation = task.output("evaluation", ModelEvaluation)
@@ -110,21 +111,34 @@ def _read_schema(artifact: Schema | None) -> Any:
 def _evaluate(task: Task, plan: EvalPlan, inputs: _Inputs, folder: str) -> str:
     """Computes and writes everything. Returns how it was done."""
     reason = unsupported(plan)
+    custom_extractors = task.optional_user_function("custom_extractors")
+    if custom_extractors is not None:
+        reason = "custom_extractors"
     if runs_elsewhere(task.beam_pipeline_args):
         reason = "the Beam runner that was asked for"
     if reason is not None:
         _log.info("evaluating on Beam, for %s", reason)
         task.report_progress(0, None, "evaluating on Beam")
         # Missing columns and the like are told from the first rows, not from a traceback.
-        first = iter_example_batches(inputs.examples, inputs.splits, plan.schema, 64)
+        first = iter_example_batches(
+            inputs.examples, inputs.splits, plan.schema, 64, not plan.all_tensorflow
+        )
         next(Predictor(plan, task.node_id).batches(first), None)
         evaluate_on_beam(
-            folder, plan, inputs.examples, inputs.splits, task.beam_pipeline_args, task.node_id
+            folder,
+            plan,
+            inputs.examples,
+            inputs.splits,
+            task.beam_pipeline_args,
+            task.node_id,
+            custom_extractors,
         )
         return "beam"
     total = sum(count_rows(inputs.examples, split) for split in inputs.splits)
     local = LocalEvaluation(plan)
-    examples = iter_example_batches(inputs.examples, inputs.splits, plan.schema)
+    examples = iter_example_batches(
+        inputs.examples, inputs.splits, plan.schema, with_plain=not plan.all_tensorflow
+    )
     for batch in Predictor(plan, task.node_id).batches(examples):
         local.add(batch)
         task.report_progress(local.rows, total, "rows evaluated")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from tfx_bsl.tfxio import tensor_representation_util
 
 from ...utils.errors import DataError
 from ..base.artifact_types import Examples
-from ..ingest.examples_reader import iter_tfdv_batches
+from ..ingest.examples_reader import iter_record_batches, iter_tfdv_batches
 
 #: Rows at a time. Metrics take whole groups of rows, so that more rows mean less overhead.
 BATCH_ROWS = 32_768
@@ -28,11 +29,13 @@ class ExampleBatch:
         columns: Their columns: lists of int64, float32 or bytes; null where missing.
         serialized: The same as serialized `tf.Example`s.
         tensor_representations: How columns become tensors, where a schema tells.
+        plain: The same rows as they were ingested, where that was asked for.
     """
 
     columns: Mapping[str, pa.Array]
     serialized: list[bytes]
     tensor_representations: Mapping[str, Any]
+    plain: pa.RecordBatch | None = None
 
     def select(self, names: Iterable[str]) -> pa.RecordBatch:
         """Some of the columns as a record batch."""
@@ -45,8 +48,16 @@ def iter_example_batches(
     splits: Sequence[str],
     schema: schema_pb2.Schema | None = None,
     batch_size: int = BATCH_ROWS,
+    with_plain: bool = False,
 ) -> Iterator[ExampleBatch]:
     """All examples of some splits, in order.
+
+    Args:
+        examples: The artifact.
+        splits: Names of splits.
+        schema: Tells how columns become tensors.
+        batch_size: At most this many rows at a time.
+        with_plain: Whether batches have `plain`.
 
     Raises:
         DataError: There is no such split, or a file is damaged.
@@ -54,7 +65,11 @@ def iter_example_batches(
     encoder = RecordBatchToExamplesEncoder()
     representations = tensor_representations(schema)
     for split in splits:
-        for batch in iter_tfdv_batches(examples, split, batch_size):
+        plain: Iterator[pa.RecordBatch | None] = itertools.repeat(None)
+        if with_plain:
+            # Cut alike, whatever the payload format.
+            plain = iter_record_batches(examples, split, batch_size)
+        for batch, rows in zip(iter_tfdv_batches(examples, split, batch_size), plain, strict=False):
             known = [i for i, field in enumerate(batch.schema) if not pa.types.is_null(field.type)]
             filled = pa.RecordBatch.from_arrays(
                 [batch.column(i) for i in known], [batch.schema.names[i] for i in known]
@@ -66,6 +81,7 @@ def iter_example_batches(
                 },
                 serialized=encoder.encode(filled),
                 tensor_representations=representations,
+                plain=rows,
             )
 
 

@@ -14,16 +14,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.evaluators import keras_util
 from tensorflow_model_analysis.metrics import metric_specs, metric_types
 from tensorflow_model_analysis.post_export_metrics import metric_keys
 from tensorflow_model_analysis.utils import util
 
-from .eval_plan import EvalPlan
+from .cross_slices import CrossSliceKey, cross_slices
+from .eval_plan import TENSORFLOW, EvalPlan
 from .eval_predictions import EvalBatch
-from .grouped_inputs import GroupedInputs
+from .grouped_inputs import Group, GroupedInputs
+from .resampling import resampling_for
 from .slice_groups import SliceGroups, SliceKey
 
 #: Metrics of one slice, as TFMA keys them.
@@ -44,52 +45,88 @@ class LocalEvaluation:
         self.groups = SliceGroups(plan.config.slicing_specs)
         self.rows = 0
         self._computations = Computations(plan)
-        self._accumulators: dict[int, list[Any]] = {}
+        self._resampling = resampling_for(plan.config)
+        #: Of each group, of each of its parts.
+        self._accumulators: dict[int, dict[int, list[Any]]] = {}
         self._group_rows: dict[int, int] = {}
 
     def add(self, batch: EvalBatch) -> None:
         """Takes in some rows with their predictions."""
         numbers = self.groups.number(batch.rows, batch.columns, batch.transformed)
+        self._resampling.deal(batch.rows)
         order = np.argsort(numbers, kind="stable")
         starts = np.flatnonzero(np.r_[True, np.diff(numbers[order]) > 0])
         inputs = GroupedInputs(batch, self.plan.config)
         for members in np.split(order, starts[1:]):
-            self._add_group(int(numbers[members[0]]), members, inputs)
+            number = int(numbers[members[0]])
+            parts = self._accumulators.setdefault(number, {})
+            for part, rows in self._resampling.parts(members):
+                self._add_part(parts, part, inputs.take(rows))
+            self._group_rows[number] = self._group_rows.get(number, 0) + len(members)
         self.rows += batch.rows
 
-    def _add_group(
-        self, number: int, members: npt.NDArray[np.int64], inputs: GroupedInputs
-    ) -> None:
+    def _add_part(self, parts: dict[int, list[Any]], part: int, group: Group) -> None:
         combiners = self._computations.combiners
-        accumulators = self._accumulators.get(number)
+        accumulators = parts.get(part)
         if accumulators is None:
             accumulators = [each.create_accumulator() for each in combiners]
-        group = inputs.take(members)
-        self._accumulators[number] = [
+        parts[part] = [
             group.add_to(combiner, accumulator)
             for combiner, accumulator in zip(combiners, accumulators, strict=True)
         ]
-        self._group_rows[number] = self._group_rows.get(number, 0) + len(members)
 
-    def results(self) -> Iterator[tuple[SliceKey, Metrics]]:
-        """Metrics and plots of every slice, in a fixed order."""
+    def results(self) -> Iterator[tuple[SliceKey | CrossSliceKey, Metrics]]:
+        """Metrics and plots of every slice, then of pairs of slices, in a fixed order."""
         members: dict[SliceKey, list[int]] = {}
         for number in sorted(self._accumulators):
             for key in self.groups.slices[number]:
                 members.setdefault(key, []).append(number)
         smallest = self.plan.config.options.min_slice_size.value
+        specs = self.plan.config.cross_slicing_specs
+        compared: list[tuple[SliceKey, dict[int, Metrics]]] = []
         for key in sorted(members, key=lambda each: (len(each), repr(each))):
             rows = sum(self._group_rows[number] for number in members[key])
             if key and rows < smallest:
                 note = f"the slice has {rows} rows, fewer than min_slice_size {smallest}"
                 yield key, {metric_keys.ERROR_METRIC: note}
-            else:
-                yield key, self._computations.finish(self._merged(members[key]))
+                continue
+            samples = self._samples(members[key])
+            if specs:
+                compared.append((key, samples))
+            yield key, self._finished(samples)
+        between: dict[CrossSliceKey, dict[int, Metrics]] = {}
+        for sample in self._resampling.samples:
+            slices = [(key, each[sample]) for key, each in compared if sample in each]
+            for pair, metrics in cross_slices(specs, slices, self._computations.between_slices):
+                between.setdefault(pair, {})[sample] = metrics
+        for pair, samples in between.items():
+            yield pair, self._finished(samples)
 
-    def _merged(self, numbers: list[int]) -> list[Any]:
-        """Accumulators over several groups, which stay as they are."""
+    def _samples(self, numbers: list[int]) -> dict[int, Metrics]:
+        """Metrics of several groups together, sample by sample."""
+        parts: dict[int, list[list[Any]]] = {}
+        for number in numbers:
+            for part, accumulators in self._accumulators[number].items():
+                parts.setdefault(part, []).append(accumulators)
+        whole = {part: self._merged(parts[part]) for part in sorted(parts)}
+        found = {}
+        for sample in self._resampling.samples:
+            chosen = self._resampling.made_of(sample, whole)
+            if chosen:
+                merged = self._merged([whole[part] for part in chosen])
+                found[sample] = self._computations.extract(merged)
+        return found
+
+    def _finished(self, samples: Mapping[int, Metrics]) -> Metrics:
+        changed = {
+            sample: self._computations.with_changes(metrics) for sample, metrics in samples.items()
+        }
+        return self._computations.finish(self._resampling.combine(changed))
+
+    def _merged(self, accumulators: list[list[Any]]) -> list[Any]:
+        """Several accumulators of every computation, which stay as they are, as one."""
         # Merging may change its arguments, or keep parts of them.
-        copies = [pickle.loads(pickle.dumps(self._accumulators[n])) for n in numbers]
+        copies = [pickle.loads(pickle.dumps(each)) for each in accumulators]
         return [
             # An iterator, not a list: some combiners step once and then loop "over the
             # rest", which with a list would count the first accumulator twice.
@@ -118,11 +155,14 @@ class Computations:
             for c in unique
             if isinstance(c, kinds.DerivedMetricComputation) and c not in self._last
         ]
+        self.between_slices = [
+            c for c in unique if isinstance(c, kinds.CrossSliceMetricComputation)
+        ]
         self.combiners = [c.combiner for c in self.basic]
         for combiner in self.combiners:
             combiner.setup()
 
-    def finish(self, accumulators: Iterable[Any]) -> Metrics:
+    def extract(self, accumulators: Iterable[Any]) -> Metrics:
         """The metrics that accumulators stand for, with what is derived from them."""
         metrics: Metrics = {}
         # Rates of slices without a positive or negative row are 0/0: NaN, and meant so.
@@ -131,7 +171,17 @@ class Computations:
                 metrics.update(combiner.extract_output(accumulator))
             for computation in self._derived:
                 metrics.update(computation.result(metrics))
-            metrics.update(self._changes(metrics))
+        return metrics
+
+    def with_changes(self, metrics: Metrics) -> Metrics:
+        """Metrics with their changes against the baseline."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return {**metrics, **self._changes(metrics)}
+
+    def finish(self, metrics: Metrics) -> Metrics:
+        """Metrics with those that need confidence intervals, without private ones."""
+        metrics = dict(metrics)
+        with np.errstate(divide="ignore", invalid="ignore"):
             for computation in self._last:
                 metrics.update(computation.result(metrics))
         return {key: value for key, value in metrics.items() if not _is_private(key)}
@@ -155,8 +205,10 @@ def unsupported(plan: EvalPlan) -> str | None:
     config = plan.config
     options = config.options
     needs: list[tuple[str, Callable[[], bool]]] = [
-        ("confidence intervals", lambda: bool(options.compute_confidence_intervals.value)),
-        ("cross slices", lambda: bool(config.cross_slicing_specs)),
+        (
+            "cross slices with min_slice_size",
+            lambda: bool(config.cross_slicing_specs) and options.min_slice_size.value > 1,
+        ),
         ("slices by SQL", lambda: any(s.slice_keys_sql for s in config.slicing_specs)),
         ("a query key", lambda: any(spec.query_key for spec in config.metrics_specs)),
         ("disabled outputs", lambda: bool(options.disabled_outputs.values)),
@@ -167,7 +219,11 @@ def unsupported(plan: EvalPlan) -> str | None:
 
 
 def _plain_models(plan: EvalPlan) -> bool:
-    return all(model.model_type in (tfma.TF_GENERIC, tfma.TF_KERAS) for model in plan.models)
+    kinds = zip(plan.models, plan.flavors, strict=True)
+    return all(
+        flavor != TENSORFLOW or model.model_type in (tfma.TF_GENERIC, tfma.TF_KERAS)
+        for model, flavor in kinds
+    )
 
 
 def _reads_features(computations: Computations) -> bool:

@@ -90,6 +90,15 @@ class ModelBlessing(Artifact):
         return self.custom_properties.get("blessed") == 1
 
 
+class ApprovalRecord(Artifact):
+    """Somebody's consent: custom properties `by`, `note` and `decided_at` (ISO 8601, UTC).
+
+    The folder holds the same as `approval.json`.
+    """
+
+    TYPE_NAME = "ApprovalRecord"
+
+
 class InfraBlessing(Artifact):
     """The verdict on whether a model can be served."""
 

@@ -26,6 +26,26 @@ def _no_progress(done: float, total: float | None, note: str) -> None:
     del done, total, note
 
 
+@dataclass(frozen=True)
+class WorkerGroup:
+    """The processes that do one execution together; mostly there is only one.
+
+    Attributes:
+        rank: 0 for the chief, whose outputs alone are published; the others' are scratch.
+        addresses: `host:port` that each of them may listen on, by rank; empty for one alone.
+        gpus: GPUs of each that the node's policy names.
+    """
+
+    rank: int = 0
+    addresses: tuple[str, ...] = ()
+    gpus: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many they are."""
+        return len(self.addresses) or 1
+
+
 @dataclass
 class Task:
     """One execution of one node, as its executor sees it.
@@ -44,6 +64,10 @@ class Task:
         work_dir: An existing scratch folder, deleted after the execution.
         beam_pipeline_args: Flags for Beam pipelines that the executor starts.
         report_progress: Tells whoever watches how far the work is.
+        checkpoint_dir: A folder that outlives this attempt, for a component that
+            `keeps_checkpoints`: the next attempt with equal inputs finds what is in it.
+            Deleted once the outputs are published. Shared by all workers.
+        group: The processes that do this execution together.
     """
 
     inputs: Mapping[str, Sequence[Artifact]] = field(default_factory=dict)
@@ -58,6 +82,8 @@ class Task:
     work_dir: str = field(default_factory=lambda: tempfile.mkdtemp(prefix="penstock-"))
     beam_pipeline_args: Sequence[str] = ()
     report_progress: ProgressCallback = _no_progress
+    checkpoint_dir: str = ""
+    group: WorkerGroup = field(default_factory=WorkerGroup)
 
     def input(self, name: str, kind: type[A]) -> A:
         """The one artifact of input `name`.
@@ -138,4 +164,4 @@ class Executor(Protocol):
         """Writes the outputs of `task`; returns properties to record on the execution."""
 
 
-__all__ = ["Executor", "ParameterError", "ProgressCallback", "Task"]
+__all__ = ["Executor", "ParameterError", "ProgressCallback", "Task", "WorkerGroup"]

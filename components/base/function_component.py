@@ -26,6 +26,13 @@ from .annotations import MISSING, ComponentSpec, SpecReader, read_annotations
 from .component import SpecNode
 
 
+#: Stands for the name of the module in the types of functions from a notebook's cells.
+NOTEBOOK = "notebook"
+#: A module's variable of this name stands for its name in the types of its functions: those
+#: of an exported notebook stay what they were, and are found in the cache.
+TYPE_MODULE = "__type_module__"
+
+
 class FunctionNode(SpecNode):
     """One use of a function component in a pipeline."""
 
@@ -77,9 +84,14 @@ class FunctionComponent:
     def type_name(self) -> str:
         """Execution type: module and name of the function."""
         module = self.function.__module__
-        if module == "__main__":
+        if TYPE_MODULE in self.function.__globals__:
+            module = str(self.function.__globals__[TYPE_MODULE])
+        elif module == "__main__" and not hasattr(sys.modules["__main__"], "__file__"):
+            # The file that stands for a notebook's cell is called after the cell's text.
+            module = NOTEBOOK
+        elif module == "__main__":
             # A script's functions keep one type whether it is run or imported.
-            file = inspect.getsourcefile(self.function) or "notebook"
+            file = inspect.getsourcefile(self.function) or NOTEBOOK
             module = os.path.splitext(os.path.basename(file))[0]
         return f"{module}.{self.function.__qualname__}"
 

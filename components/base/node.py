@@ -15,6 +15,7 @@ from ...utils.errors import ParameterError, WiringError, nearest
 from ...utils.source_location import caller_location
 from .channel import Channel
 from .expression import Predicate
+from .search_space import Domain, read_domain
 
 N = TypeVar("N", bound="Node")
 
@@ -30,11 +31,14 @@ class Resources:
         cpu: Cores.
         memory_gb: Memory in GiB; 0 where unknown.
         gpu: Whole GPUs.
+        workers: How many processes do the node's work together. Each of them gets the cores,
+            memory and GPUs above; only components that train can use more than one.
     """
 
     cpu: float = 1.0
     memory_gb: float = 0.0
     gpu: int = 0
+    workers: int = 1
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,10 @@ class Node:
     external_inputs: ClassVar[str] = ""
     #: Dotted path of a light function that tells whether cached outputs still hold.
     verify_cached: ClassVar[str] = ""
+    #: Whether several processes can do its work together: see `Resources.workers`.
+    takes_workers: ClassVar[bool] = False
+    #: Whether its executor keeps checkpoints, from which a later attempt goes on.
+    keeps_checkpoints: ClassVar[bool] = False
     #: `execute` for nodes with an executor; `control` for nodes that only steer.
     kind: ClassVar[str] = "execute"
 
@@ -125,6 +133,7 @@ class Node:
         self.conditions: list[Predicate] = list(_active_conditions)
         self.upstream: list[Node] = []
         self.policy = NodePolicy()
+        self.search_space: dict[str, Domain] = {}
         self.location = caller_location()
 
     @property
@@ -188,7 +197,70 @@ class Node:
                     got=repr(value),
                     location=caller_location(),
                 )
+            if name == "resources":
+                self._check_resources(value)
         self.policy = replace(self.policy, **changes)
+        return self
+
+    def _check_resources(self, value: Any) -> None:
+        if not isinstance(value, Resources):
+            raise ParameterError(
+                "policy setting 'resources' is of another kind",
+                node=self.id,
+                expected="Resources(cpu=…, memory_gb=…, gpu=…, workers=…)",
+                got=repr(value),
+                location=caller_location(),
+            )
+        if value.workers < 1 or value.gpu < 0:
+            raise ParameterError(
+                "a node needs at least one worker, and no fewer GPUs than none",
+                node=self.id,
+                got=repr(value),
+                location=caller_location(),
+            )
+        if value.workers > 1 and not self.takes_workers:
+            raise ParameterError(
+                f"{type(self).__name__} works in one process",
+                node=self.id,
+                expected="workers=1; only the Trainer shares its work among several",
+                got=f"workers={value.workers}",
+                location=caller_location(),
+            )
+
+    def with_search_space(self: N, space: Mapping[str, Any] | None = None, /, **more: Any) -> N:
+        """Says what a search over the pipeline may try for the node's parameters.
+
+            trainer.with_search_space({"custom_config.rate": FloatRange(1e-4, 0.1, log=True)})
+
+        It changes nothing about a run; `penstock tune` searches it.
+
+        Args:
+            space: Descriptions (see `search_space`) by parameter; a path with dots reaches
+                into a parameter that is a dict or list.
+            **more: The same, by name.
+
+        Returns:
+            The node.
+
+        Raises:
+            ParameterError: There is no such parameter, or a description is not acceptable.
+        """
+        for path, raw in {**(space or {}), **more}.items():
+            name = path.partition(".")[0]
+            if name not in self.parameters:
+                raise ParameterError(
+                    f"there is no parameter {name!r} to search",
+                    node=self.id,
+                    expected=", ".join(self.parameters) or "no parameters at all",
+                    got=path,
+                    suggestion=nearest(name, self.parameters),
+                    location=caller_location(),
+                )
+            try:
+                self.search_space[path] = read_domain(raw, name=path)
+            except ParameterError as error:
+                error.node, error.location = self.id, caller_location()
+                raise
         return self
 
     def add_upstream_nodes(self: N, nodes: Iterable[Node]) -> N:

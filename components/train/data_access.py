@@ -5,20 +5,29 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import tensorflow as tf
-from tensorflow_metadata.proto.v0 import schema_pb2
-from tfx_bsl.public.tfxio import RecordBatchesOptions, TensorFlowDatasetOptions, TFExampleRecord
 
 from ...utils import storage
 from ...utils.errors import DataError, nearest
-from ..transform.feature_reader import FeatureReader, is_parquet
 from .fn_args import DataAccessor
 from .row_windows import WindowPlan, compact, row_windows
-from .tensor_dataset import tensor_dataset
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    from tensorflow_metadata.proto.v0 import schema_pb2
+    from tfx_bsl.public.tfxio import RecordBatchesOptions, TensorFlowDatasetOptions
+
+    from ..transform.feature_reader import FeatureReader
+
+# TensorFlow and its data libraries are loaded when they are asked for: whoever trains with
+# another framework reads the files with that one's means, or with pandas or Arrow.
+
+
+#: `tf.data.INFINITE_CARDINALITY`.
+_ENDLESS = -1
 
 
 class ExamplesAccess:
@@ -50,6 +59,12 @@ class ExamplesAccess:
         schema: schema_pb2.Schema | None = None,
     ) -> tf.data.Dataset:
         """See `DataAccessor.tf_dataset_factory`."""
+        import tensorflow as tf
+        from tfx_bsl.public.tfxio import TFExampleRecord
+
+        from ..transform.feature_reader import FeatureReader
+        from .tensor_dataset import tensor_dataset
+
         files, parquet = self._files(file_pattern)
         if schema is None:
             raise DataError(
@@ -94,6 +109,10 @@ class ExamplesAccess:
         schema: schema_pb2.Schema | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """See `DataAccessor.record_batch_factory`."""
+        from tfx_bsl.public.tfxio import TFExampleRecord
+
+        from ..transform.feature_reader import FeatureReader
+
         files, parquet = self._files(file_pattern)
         if not parquet:
             source = TFExampleRecord(files, schema=schema, telemetry_descriptors=["penstock"])
@@ -137,7 +156,7 @@ class ExamplesAccess:
                 got=", ".join(patterns) or "no pattern",
                 fix="pass fn_args.train_files or fn_args.eval_files as they are",
             )
-        parquet = {is_parquet(path) for path in files}
+        parquet = {path.endswith(".parquet") for path in files}
         if len(parquet) > 1:
             raise DataError(
                 "files of different payload formats cannot be read together",
@@ -166,6 +185,6 @@ def _with_label(features: dict[str, Any], label: str) -> tuple[dict[str, Any], A
 
 def _batch_count(files: Sequence[str], plan: WindowPlan, drop_final_batch: bool) -> int:
     if plan.num_epochs is None:
-        return int(tf.data.INFINITE_CARDINALITY)
+        return _ENDLESS
     rows: int = plan.num_epochs * sum(pq.read_metadata(path).num_rows for path in files)
     return rows // plan.batch_size if drop_final_batch else -(-rows // plan.batch_size)

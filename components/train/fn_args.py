@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .single_device import SingleDevice
+
 if TYPE_CHECKING:
     import pyarrow as pa
     import tensorflow as tf
@@ -54,6 +56,29 @@ class DataAccessor:
     record_batch_factory: RecordBatchFactory
 
 
+class ReportProgress(Protocol):
+    """Says how far training is."""
+
+    def __call__(self, step: int, total: int | None = None, **metrics: Any) -> None:
+        """See `FnArgs.report_progress`."""
+
+
+class MakeKerasCallbacks(Protocol):
+    """Makes callbacks for one `fit`."""
+
+    def __call__(self, keras: Any = None, *, checkpoints: bool = True) -> list[Any]:
+        """See `FnArgs.keras_callbacks`."""
+
+
+def _ignore_progress(step: int, total: int | None = None, **metrics: Any) -> None:
+    del step, total, metrics
+
+
+def _no_callbacks(keras: Any = None, *, checkpoints: bool = True) -> list[Any]:
+    del keras, checkpoints
+    return []
+
+
 @dataclass
 class FnArgs:
     """Arguments of `run_fn`, and of `tuner_fn`.
@@ -77,6 +102,20 @@ class FnArgs:
         hyperparameters: The values a tuner found, or None.
         custom_config: What the pipeline passes as `custom_config`.
         seed: The seed that the random generators were set to, or None.
+        distribution_strategy: Ready to use: what `Trainer(distribution=…)` names. Without
+            distribution, something whose `scope()` changes nothing, so that one `run_fn` does
+            for both.
+        worker_index: Number of this process among those that train together; 0 is the chief.
+        worker_count: How many they are.
+        checkpoint_dir: A folder that survives a killed attempt: the next one with equal inputs
+            and code, in this run or a later one, finds what is in it. It is deleted once the
+            model is published. All workers share it; only the chief should write there.
+        report_progress: `report_progress(step, total, loss=…)` shows how far training is,
+            keeps the last value of each metric as a property of the execution, and ends
+            training with an error where one is NaN or infinite (`Trainer(on_nan=…)`). Once
+            for every few steps is enough: reading a metric may wait for the device.
+        keras_callbacks: `model.fit(…, callbacks=fn_args.keras_callbacks())` does that for
+            Keras, and goes on from the last epoch that a killed attempt completed.
     """
 
     working_dir: str = ""
@@ -97,6 +136,17 @@ class FnArgs:
     hyperparameters: dict[str, Any] | None = None
     custom_config: dict[str, Any] | None = None
     seed: int | None = None
+    distribution_strategy: Any = field(default_factory=SingleDevice)
+    worker_index: int = 0
+    worker_count: int = 1
+    checkpoint_dir: str = ""
+    report_progress: ReportProgress = _ignore_progress
+    keras_callbacks: MakeKerasCallbacks = _no_callbacks
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process is the one whose model is published."""
+        return self.worker_index == 0
 
 
 #: A user's training function.

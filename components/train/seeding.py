@@ -8,7 +8,6 @@ import random
 import sys
 
 import numpy as np
-import tensorflow as tf
 
 
 def start_afresh(seed: int | None) -> None:
@@ -18,7 +17,8 @@ def start_afresh(seed: int | None) -> None:
     seed, the generators of Python, NumPy and TensorFlow are set to it, and without a GPU
     TensorFlow is told to use operations whose results do not vary, which costs nothing
     measurable there. (On a GPU it can be slow, and some operations have no such form: call
-    `tf.config.experimental.enable_op_determinism()` in `run_fn` for it.)
+    `tf.config.experimental.enable_op_determinism()` in `run_fn` for it.) TensorFlow is not
+    loaded for that, where the code has nothing to do with it.
 
     Args:
         seed: The seed, or None for none.
@@ -36,6 +36,9 @@ def start_afresh(seed: int | None) -> None:
     os.environ["PYTHONHASHSEED"] = str(seed)
     random.seed(seed)
     np.random.seed(seed)
+    tf = sys.modules.get("tensorflow")
+    if tf is None:
+        return
     tf.random.set_seed(seed)
     if not tf.config.list_physical_devices("GPU"):
         tf.config.experimental.enable_op_determinism()

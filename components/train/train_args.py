@@ -3,7 +3,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
+
+#: What happens when a metric or a weight is no finite number.
+OnNan = Literal["fail", "warn", "ignore"]
 
 
 class TrainArgs(BaseModel):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import glob
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 # TensorFlow Transform would otherwise turn `tf.keras` into Keras 2 for the whole process.
@@ -26,12 +26,21 @@ from ..base.artifact_types import (
 from ..base.executor import Task
 from ..ingest.examples_reader import split_files
 from ..transform.graph_errors import storage_error
-from ..transform.saved_model_digest import tree_digest
+from ..transform.light.saved import attach, is_light
 from .data_access import ExamplesAccess
+from .distribution import Distribution
+from .finite_weights import unusable_weights
+from .flavors.model_artifact import configured_trust, record
+from .flavors.model_digest import model_digest
 from .fn_args import FnArgs
-from .saved_outputs import check_serving_model
+from .keras_backend import KerasBackend
+from .keras_callbacks import KerasCallbacks
+from .saved_outputs import check_serving_model, function_location
 from .seeding import start_afresh
-from .train_args import EvalArgs, TrainArgs
+from .single_device import SingleDevice
+from .strategies import distributed
+from .train_args import EvalArgs, OnNan, TrainArgs
+from .training_progress import TrainingProgress
 
 #: Folders of a `Model` artifact.
 SERVING_DIR = "Format-Serving"
@@ -44,43 +53,93 @@ HYPERPARAMETERS_FILE = "best_hyperparameters.txt"
 class TrainerExecutor:
     """Runs the user's training code."""
 
+    def __init__(self) -> None:
+        # Before the user's module is loaded, which may choose.
+        self._keras = KerasBackend()
+
     def execute(self, task: Task) -> Mapping[str, PropertyValue]:
         """Writes the outputs `model` and `model_run`.
 
         Raises:
             DataError: The data cannot be read as the schema says.
             StorageError: The disk is full.
-            UserCodeError: `run_fn` saved no model that can serve.
+            ParameterError: The node's workers or GPUs do not fit `distribution`.
+            UserCodeError: `run_fn` saved no model that can serve, or training diverged.
             Exception: Whatever `run_fn` raises.
         """
+        self._keras.settle()
         run_fn = task.user_function("run_fn")
         seed = task.parameter("seed", int | None)
         access = ExamplesAccess(seed, task.node_id)
-        arguments = make_fn_args(task, access, seed)
-        start_afresh(seed)
-        try:
-            run_fn(arguments)
-        except Exception as error:
-            # Neither is the user's mistake, though both come out of the user's code.
-            told = access.error or storage_error(error, task.node_id)
-            if told is None:
-                raise
-            raise told from error
+        progress = _progress(task, run_fn)
+        # First of all: TensorFlow lets no strategy be made once it has begun to work.
+        with distributed(task.parameter("distribution", Distribution | None), task) as strategy:
+            arguments = make_fn_args(task, access, seed, strategy, progress)
+            start_afresh(seed)
+            try:
+                result = run_fn(arguments)
+            except Exception as error:
+                # None is the user's mistake, though all come out of the user's code.
+                told = progress.error or access.error or storage_error(error, task.node_id)
+                if told is None or told is error:
+                    raise
+                raise told from error
+        self._keras.check(task.node_id, function_location(run_fn))
+        if progress.error is not None:
+            raise progress.error  # run_fn went on all the same
+        progress.take_result(result)
+        if task.group.rank > 0:
+            return {}  # only the chief's model counts
         model = task.output("model", Model)
-        flavor = check_serving_model(arguments.serving_model_dir, run_fn, task.node_id)
+        trusted = configured_trust(arguments.custom_config, task.node_id)
+        flavor = check_serving_model(arguments.serving_model_dir, run_fn, task.node_id, trusted)
+        _check_weights(arguments.serving_model_dir, progress)
         if not os.listdir(arguments.eval_model_dir):
             os.rmdir(arguments.eval_model_dir)
-        model.custom_properties["flavor"] = flavor
-        model.content_digest = tree_digest(model.uri)
-        return {} if seed is None else {"seed": seed}
+        if arguments.transform_output is not None and is_light(arguments.transform_output):
+            added = attach(arguments.transform_output, arguments.serving_model_dir)
+            trusted = [*trusted, *added]
+        record(model, flavor, trusted)
+        model.content_digest = model_digest(model.uri)
+        return {**({} if seed is None else {"seed": seed}), **progress.properties()}
 
 
-def make_fn_args(task: Task, access: ExamplesAccess, seed: int | None) -> FnArgs:
+def _progress(task: Task, run_fn: Callable[..., Any]) -> TrainingProgress:
+    on_nan: OnNan = task.parameter("on_nan", OnNan | None) or "fail"
+    location = function_location(run_fn)
+    return TrainingProgress(
+        task.report_progress, on_nan, task.node_id, location, task.checkpoint_dir
+    )
+
+
+def _check_weights(serving_dir: str, progress: TrainingProgress) -> None:
+    broken = unusable_weights(serving_dir)
+    if broken is not None:
+        progress.diverged(
+            "training diverged: the saved model holds NaN", f"NaN in the variable {broken}"
+        )
+
+
+def make_fn_args(
+    task: Task,
+    access: ExamplesAccess,
+    seed: int | None,
+    strategy: Any = None,
+    progress: TrainingProgress | None = None,
+) -> FnArgs:
     """What `run_fn` is given; makes the folders that it may write to.
+
+    Args:
+        task: The execution.
+        access: Reads the examples.
+        seed: What the random generators are set to.
+        strategy: The distribution strategy; by default that of a single device.
+        progress: Takes in what `run_fn` reports.
 
     Raises:
         DataError: A split is missing or empty.
     """
+    progress = progress or TrainingProgress(task.report_progress, "fail", task.node_id)
     train = task.parameter("train_args", TrainArgs | None) or TrainArgs()
     evaluation = task.parameter("eval_args", EvalArgs | None) or EvalArgs()
     examples = task.input_list("examples", Examples)
@@ -109,7 +168,20 @@ def make_fn_args(task: Task, access: ExamplesAccess, seed: int | None) -> FnArgs
         hyperparameters=_hyperparameters(task),
         custom_config=task.parameter("custom_config", dict | None),
         seed=seed,
+        distribution_strategy=strategy or SingleDevice(),
+        worker_index=task.group.rank,
+        worker_count=task.group.size,
+        checkpoint_dir=task.checkpoint_dir or _own_checkpoints(task),
+        report_progress=progress,
+        keras_callbacks=KerasCallbacks(progress, task.checkpoint_dir),
     )
+
+
+def _own_checkpoints(task: Task) -> str:
+    """Where an executor that is called directly, as in a unit test, keeps checkpoints."""
+    folder = os.path.join(task.work_dir, "checkpoints")
+    os.makedirs(folder, exist_ok=True)
+    return folder
 
 
 def _folder(artifact: Artifact | None) -> str | None:

@@ -77,6 +77,34 @@ def finish_run(ir: PipelineIR, run: Run, store: MetadataStore) -> RunRecord:
     return store.get_run(run.id)
 
 
+def abandon_run(store: MetadataStore, run_id: str) -> RunRecord:
+    """Ends a run that nobody works at any more, so that it can be resumed.
+
+    Whether an outside engine, or a process of another machine, still works at a run cannot be
+    told from here. If one does, it is shut out: what it has under way is marked as failed,
+    which it can publish no more, and deleted. Nothing of it can so become live twice.
+
+    Args:
+        store: The metadata store.
+        run_id: Id of the run. One that has ended already is left as it is.
+
+    Raises:
+        MetadataError: There is no such run, or its process is alive on this machine.
+    """
+    found = store.get_run(run_id)
+    if found.state is not RunState.RUNNING:
+        return found
+    if found.owner is not None and found.owner.alive():
+        raise MetadataError(
+            f"run {run_id} is still running",
+            got=found.owner_text,
+            fix=f"wait for it, or stop it: kill {found.owner.pid}",
+        )
+    clear(store, found, None, str(found.properties.get("root", "")))
+    store.end_run(run_id, RunState.INTERRUPTED, error=f"given up; {found.owner_text} ran it")
+    return store.get_run(run_id)
+
+
 def _ended_well(execution: ExecutionRecord) -> bool:
     return execution.succeeded or execution.state is ExecutionState.SKIPPED
 

@@ -33,6 +33,7 @@ from ..metadata.records import (
     RunState,
 )
 from ..metadata.store import MetadataStore
+from .checkpoints import forgotten_checkpoints
 from .run import Run
 
 _PUSHED_MODEL = "PushedModel"
@@ -48,7 +49,7 @@ class Garbage:
 
     Attributes:
         path: Where it lies: a path or URL.
-        kind: `output`, `artifact`, `work`, `code`, `log` or `run`.
+        kind: `output`, `artifact`, `work`, `code`, `checkpoints`, `log` or `run`.
         reason: Why it is of no use, in one clause.
         size: Its files' sizes together, in bytes.
         artifact_ids: Live artifacts that are there, to be marked as deleted first.
@@ -108,6 +109,10 @@ def find_garbage(store: MetadataStore, *, keep_runs: int | None = None) -> list[
     for root, run in roots.items():
         found += _leftover_work(scratch[root], records, root)
         found += _leftover_code(run, records, set())
+        found += [
+            Garbage(path, "checkpoints", "nobody went on from it for a week", size_of(path))
+            for path in forgotten_checkpoints(run)
+        ]
     if keep_runs is not None:
         _refuse_while_running(records.runs)
         kept = _kept_runs(records.runs, keep_runs)

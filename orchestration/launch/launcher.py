@@ -19,17 +19,21 @@ import shutil
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
 from ...components.base.artifact import Artifact, artifact_class, artifact_from_dict
 from ...utils import storage
-from ...utils.errors import Cancelled, ExecutionError, PenstockError
+from ...utils.errors import ApprovalPending, Cancelled, ExecutionError, PenstockError
 from ...utils.hashing import FileDigestCache
 from ...utils.logs import get_logger
 from ...utils.storage_errors import explain as explain_os_error
 from ..ir import NodeIR, PipelineIR
 from ..metadata.records import ExecutionState, NodeKey
 from ..metadata.store import MetadataStore
+from ..registry.registration import announce, registration_of
+from .approval import APPROVAL_KEY, approved
+from .checkpoints import CheckpointFolder
 from .evaluation import Scope
 from .fingerprint import CacheKey, cache_key
 from .input_resolution import ResolvedNode, resolve_node
@@ -38,6 +42,7 @@ from .reuse import ReuseDecision, cache_policy, decide, explanation_properties
 from .run import RecordedOutputs, Run, RunFacts
 from .steering import steer
 from .work import declare_types, work_spec
+from .workers.failure_codec import error_to_dict
 from .workers.messages import WorkResult
 from .workers.pool import Worker
 
@@ -114,6 +119,11 @@ class Launcher:
         decision = decide(node, resolved, key, self.run, self.store)
         if decision.hit:
             return self._reuse(node, resolved, decision)
+        if node.executor.kind == "approval":
+            try:
+                resolved = approved(node, resolved, key, self.run, self.store)
+            except PenstockError as unapproved:
+                return self._hold(node, resolved, key, unapproved)
         _log.info("%s: runs: %s", node.id, decision.reason)
         return self._attempts(node, resolved, key, decision.reason)
 
@@ -147,6 +157,24 @@ class Launcher:
             {name: list(found) for name, found in decision.outputs.items()},
         )
 
+    def _hold(
+        self, node: NodeIR, resolved: ResolvedNode, key: CacheKey, error: PenstockError
+    ) -> NodeOutcome:
+        """Records that a node is not approved: nobody has decided yet, or it was rejected."""
+        parked = isinstance(error, ApprovalPending)
+        error = _placed(error, node)
+        execution_id = self.store.register_execution(
+            self._key(node),
+            resolved.inputs,
+            resolved.parameters,
+            {APPROVAL_KEY: key.key, "reason": error.what},
+        )
+        state = ExecutionState.CANCELED if parked else ExecutionState.FAILED
+        self.store.fail_execution(execution_id, state, json.dumps(error_to_dict(error)))
+        _log.info("%s: %s", node.id, error.what)
+        ended = NodeState.PARKED if parked else NodeState.FAILED
+        return NodeOutcome(node.id, ended, error.what, execution_id, error=error)
+
     def _attempts(
         self, node: NodeIR, resolved: ResolvedNode, key: CacheKey, reason: str
     ) -> NodeOutcome:
@@ -178,27 +206,56 @@ class Launcher:
         done = NodeOutcome(
             node.id, NodeState.COMPLETE, reason, execution_id, attempts=attempt, log_path=log_path
         )
-        try:
-            outputs = self._allot(node, execution_id)
-            # 5 execute, 6 digest
-            result = self._execute(node, resolved, outputs, execution_id, attempt, log_path)
-        except PenstockError as error:
-            return self._give_up(node, done, error)
-        except OSError as error:
-            return self._give_up(node, done, explain_os_error(error, self.run.root, "write"))
-        # 7 publish
+        with ExitStack() as stack:
+            checkpoints = None
+            try:
+                outputs = self._allot(node, execution_id)
+                announce(self.store, self.ir, node, resolved, outputs)
+                if node.executor.checkpoints:
+                    checkpoints = stack.enter_context(self._checkpoints(node, key, execution_id))
+                # 5 execute, 6 digest
+                result = self._execute(
+                    node, resolved, outputs, execution_id, attempt, log_path, checkpoints
+                )
+            except PenstockError as error:
+                return self._give_up(node, done, error)
+            except OSError as error:
+                return self._give_up(node, done, explain_os_error(error, self.run.root, "write"))
+            # 7 publish
+            outcome = self._publish(node, resolved, key, done, result)
+            if checkpoints and outcome.state is NodeState.COMPLETE:
+                checkpoints.clear()
+            return outcome
+
+    def _checkpoints(self, node: NodeIR, key: CacheKey, execution_id: int) -> CheckpointFolder:
+        # Who wants nothing reused does not want half of an earlier training either.
+        shared = cache_policy(node, self.run) == "on"
+        return CheckpointFolder(self.run, node.id, key.key, execution_id, shared=shared)
+
+    def _publish(
+        self,
+        node: NodeIR,
+        resolved: ResolvedNode,
+        key: CacheKey,
+        done: NodeOutcome,
+        result: WorkResult,
+    ) -> NodeOutcome:
         published = {
             name: [artifact_from_dict(raw) for raw in artifacts]
             for name, artifacts in result.outputs.items()
         }
         keep = cache_policy(node, self.run) == "on"
         try:
+            registration = registration_of(
+                self.store, self.ir, self.run, node, resolved, done.execution_id, published
+            )
             self.store.publish_execution(
                 self._key(node),
-                execution_id,
+                done.execution_id,
                 published,
-                properties={**result.properties, "log_path": log_path},
+                properties={**result.properties, "log_path": done.log_path},
                 cache_key=key.key if keep else None,
+                registration=registration,
             )
         except PenstockError as error:
             return self._give_up(node, done, error, may_be_live=True)
@@ -221,7 +278,7 @@ class Launcher:
             self.store.fail_execution(
                 done.execution_id,
                 ExecutionState.CANCELED if stopped else ExecutionState.FAILED,
-                json.dumps(error.to_dict()),
+                json.dumps(error_to_dict(error)),
                 log_path=done.log_path,
             )
         except PenstockError as second:
@@ -246,7 +303,7 @@ class Launcher:
         try:
             execution_id = self.store.register_execution(self._key(node), {}, {}, {})
             self.store.fail_execution(
-                execution_id, ExecutionState.FAILED, json.dumps(error.to_dict())
+                execution_id, ExecutionState.FAILED, json.dumps(error_to_dict(error))
             )
         except PenstockError as second:
             _log.warning("%s: the failure could not be recorded: %s", node.id, second)
@@ -269,9 +326,11 @@ class Launcher:
         execution_id: int,
         attempt: int,
         log_path: str,
+        checkpoints: CheckpointFolder | None,
     ) -> WorkResult:
+        kept = checkpoints.path if checkpoints else ""
         spec = work_spec(
-            self.ir, node, self.run, resolved, outputs, execution_id, attempt, log_path
+            self.ir, node, self.run, resolved, outputs, execution_id, attempt, log_path, kept
         )
         try:
             return self.worker.execute(

@@ -19,6 +19,8 @@ class NodeState(enum.Enum):
     SKIPPED = "skipped"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    #: It waits for somebody's approval; the run goes on with it later.
+    PARKED = "parked"
 
     @property
     def succeeded(self) -> bool:

@@ -120,7 +120,12 @@ def _one(
         upstream.known[node.id] = steer(node, resolved, run, store)
         found = sum(len(artifacts) for artifacts in (upstream.known[node.id] or {}).values())
         return NodeForecast(node.id, "reuse", f"finds {found} artifact{'s' * (found != 1)}")
-    decision = decide(node, resolved, cache_key(node, resolved), run, store)
+    key = cache_key(node, resolved)
+    decision = decide(node, resolved, key, run, store)
+    if not decision.hit and node.executor.kind == "approval":
+        given = store.decision(key.key)
+        told = f"{given.by} {given.verdict} it" if given else "somebody has to approve it"
+        return NodeForecast(node.id, "run", told)
     if not decision.hit:
         return NodeForecast(node.id, "run", decision.reason)
     upstream.known[node.id] = decision.outputs

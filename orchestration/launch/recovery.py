@@ -38,7 +38,7 @@ def recover(store: MetadataStore, run: Run, ir: PipelineIR) -> list[RunRecord]:
     return ended
 
 
-def clear(store: MetadataStore, found: RunRecord, ir: PipelineIR, root: str) -> None:
+def clear(store: MetadataStore, found: RunRecord, ir: PipelineIR | None, root: str) -> None:
     """Marks the executions of a run that nobody runs any more, and deletes what they wrote.
 
     What is marked cannot be published any more, so it is marked first. Failed executions
@@ -47,7 +47,7 @@ def clear(store: MetadataStore, found: RunRecord, ir: PipelineIR, root: str) -> 
     Args:
         store: The store.
         found: The run.
-        ir: The pipeline as it is now.
+        ir: The pipeline as it is now, where it is known.
         root: Where the run wrote, if that was not recorded.
     """
     then = Run(found.id, found.pipeline, str(found.properties.get("root") or root))
@@ -69,9 +69,10 @@ def clear(store: MetadataStore, found: RunRecord, ir: PipelineIR, root: str) -> 
         shutil.rmtree(then.work_dir(execution.id), ignore_errors=True)
 
 
-def _outputs(run: Run, node_id: str, ir: PipelineIR) -> set[str]:
+def _outputs(run: Run, node_id: str, ir: PipelineIR | None) -> set[str]:
     """Names of a node's outputs: those it has now, and those it had in that run."""
-    names = {output for node in ir.nodes if node.id == node_id for output in node.outputs}
+    nodes = ir.nodes if ir is not None else []
+    names = {output for node in nodes if node.id == node_id for output in node.outputs}
     folder = storage.join(run.root, node_id)
     if storage.is_local(folder) and storage.is_dir(folder):
         names.update(os.listdir(storage.local_path(folder)))

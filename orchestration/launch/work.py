@@ -31,6 +31,7 @@ def work_spec(
     execution_id: int,
     attempt: int,
     log_path: str,
+    checkpoint_dir: str = "",
 ) -> WorkSpec:
     """Everything that a worker needs to execute one node.
 
@@ -55,6 +56,9 @@ def work_spec(
         beam_pipeline_args=list(ir.beam_pipeline_args),
         log_path=log_path,
         heavy=bool(node.executor.preload),
+        checkpoint_dir=checkpoint_dir,
+        gpus=node.policy.resources.gpu,
+        workers=node.policy.resources.workers,
     )
 
 

@@ -148,6 +148,24 @@ class AirflowServer(AirflowHome):
         )
         self._token = told["access_token"]
 
+    @contextlib.contextmanager
+    def triggerer(self) -> Iterator[None]:
+        """Airflow's triggerer, for as long as a test needs it."""
+        with open(self.folder / "triggerer.log", "wb") as log:
+            process = subprocess.Popen(
+                [str(self.venv / "bin" / "airflow"), "triggerer", "--skip-serve-logs"],
+                env=self.environ, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, start_new_session=True,
+            )  # fmt: skip
+        try:
+            yield
+        finally:
+            for sent in (signal.SIGTERM, signal.SIGKILL):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, sent)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(20)
+
     def _answers(self) -> bool:
         for process in self._processes:
             assert process.poll() is None, f"{process.args} ended: see {self.folder}"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 
 from ....components.base.executor import ProgressCallback
-from ....utils.errors import Cancelled
+from ....utils.errors import Cancelled, ExecutionError
 from ....utils.user_code import preserved_imports
 from .failure_codec import explain
 from .messages import WorkResult, WorkSpec
@@ -37,9 +37,16 @@ class InProcessWorker:
 
         Raises:
             Cancelled: `cancel` was set.
+            ExecutionError: The node has several workers.
             PenstockError: As `WorkerPool.execute`; its cause is what was raised.
         """
         del timeout
+        if spec.workers > 1:
+            raise ExecutionError(
+                f"a node with {spec.workers} workers cannot run in this one process",
+                node=spec.node_id,
+                fix=".with_policy(resources=Resources(workers=1)) while you look inside",
+            )
 
         def report(done: float, total: float | None, note: str = "") -> None:
             if cancel is not None and cancel.is_set():

@@ -51,6 +51,11 @@ class WorkSpec:
             output goes wherever the orchestrating process's goes.
         env: Extra environment variables, for this execution only.
         heavy: Whether to run in a process forked from the server with preloaded libraries.
+        checkpoint_dir: Folder that outlives the attempt; empty where the node keeps none.
+        gpus: GPUs that each worker needs.
+        workers: How many processes do the execution together.
+        rank: Which of them this one is.
+        addresses: Where each of them may listen, once that is decided.
     """
 
     executor: str
@@ -70,6 +75,11 @@ class WorkSpec:
     log_path: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     heavy: bool = False
+    checkpoint_dir: str = ""
+    gpus: int = 0
+    workers: int = 1
+    rank: int = 0
+    addresses: Sequence[str] = ()
 
     @property
     def bundle_paths(self) -> tuple[str, ...]:
@@ -92,6 +102,7 @@ class WorkSpec:
         parts["code"] = {name: CodeRef(**ref) for name, ref in parts["code"].items()}
         if parts["executor_code"]:
             parts["executor_code"] = CodeRef(**parts["executor_code"])
+        parts["addresses"] = tuple(parts["addresses"])
         return cls(**parts)
 
 

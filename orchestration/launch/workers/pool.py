@@ -10,14 +10,17 @@ from __future__ import annotations
 import atexit
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Protocol
 
 from ....components.base.executor import ProgressCallback
 from ....utils.errors import Cancelled, ExecutionError, WorkerDied
+from .gpus import VISIBLE, GpuAllotment
 from .lifeline import Lifeline
 from .messages import WorkResult, WorkSpec
 from .preload_server import SERVER, PreloadReport
+from .worker_group import loopback_addresses, member_spec, run_group
 from .worker_process import StartMethod, WorkerProcess
 
 #: How often a thread that waits for its turn looks whether it is to stop, in seconds.
@@ -56,6 +59,7 @@ class WorkerPool:
         self._most_idle = max(max_workers, _KEPT_IDLE)
         self._preload = tuple(preload)
         self._lifeline = Lifeline()
+        self._gpus = GpuAllotment()
         self._lock = threading.Condition()
         self._executions = 0
         self._idle: list[WorkerProcess] = []
@@ -136,13 +140,38 @@ class WorkerPool:
         on_progress: ProgressCallback | None,
         cancel: threading.Event,
     ) -> WorkResult:
+        # A group takes one turn: two groups that each wait for the rest of theirs never would.
         while not self._slots.acquire(timeout=_TICK):
             self._check(cancel, spec.node_id)
         try:
-            worker = self._take(spec, cancel)
-            return self._run(worker, spec, timeout, on_progress, cancel)
+            with self._gpus.gpus(spec.gpus, spec.workers, spec.node_id) as shares:
+                addresses = loopback_addresses(spec.workers) if spec.workers > 1 else []
+                members = [
+                    _seeing(member_spec(spec, rank, addresses), share)
+                    for rank, share in enumerate(shares)
+                ]
+                if len(members) == 1:
+                    return self._one(members[0], timeout, on_progress, cancel)
+                # Only the chief speaks for all.
+                return run_group(
+                    members,
+                    lambda member, stop: self._one(
+                        member, timeout, on_progress if member.rank == 0 else None, stop
+                    ),
+                    cancel,
+                )
         finally:
             self._slots.release()
+
+    def _one(
+        self,
+        spec: WorkSpec,
+        timeout: float | None,
+        on_progress: ProgressCallback | None,
+        cancel: threading.Event,
+    ) -> WorkResult:
+        worker = self._take(spec, cancel)
+        return self._run(worker, spec, timeout, on_progress, cancel)
 
     def _run(
         self,
@@ -239,3 +268,8 @@ class WorkerPool:
         trace: TracebackType | None,
     ) -> None:
         self.close(kill=kind is not None)
+
+
+def _seeing(spec: WorkSpec, gpus: str) -> WorkSpec:
+    """The execution with the GPUs that it may use, where it asked for any."""
+    return replace(spec, env={**spec.env, VISIBLE: gpus}) if gpus else spec

@@ -33,6 +33,11 @@ _UNLESS_SET = {
 }
 
 
+def worker_variables() -> dict[str, str]:
+    """The environment that a worker's interpreter has to start with, where nothing else is set."""
+    return {**_UNLESS_SET, **_ALWAYS}
+
+
 @contextmanager
 def undisturbed_start(extra: Mapping[str, str] | None = None) -> Iterator[dict[str, str]]:
     """Within the block, a process started by `multiprocessing` knows nothing of `__main__`.

@@ -17,7 +17,7 @@ from ....components.base.artifact import (
     artifact_from_dict,
     declare_artifact_type,
 )
-from ....components.base.executor import Executor, ProgressCallback, Task
+from ....components.base.executor import Executor, ProgressCallback, Task, WorkerGroup
 from ....utils.errors import CodeError, ExecutionError
 from ....utils.hashing import digest_tree
 from ....utils.user_code import load_function
@@ -101,6 +101,8 @@ def _build_task(
         work_dir=spec.work_dir,
         beam_pipeline_args=spec.beam_pipeline_args,
         report_progress=report_progress,
+        checkpoint_dir=spec.checkpoint_dir,
+        group=WorkerGroup(spec.rank, tuple(spec.addresses), spec.gpus),
     )
 
 

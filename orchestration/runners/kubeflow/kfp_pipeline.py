@@ -16,6 +16,7 @@ that from the metadata store, as in any other runner.
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,7 @@ from ...ir import NodeIR, PipelineIR
 from .kfp_names import RUN_ID_KEY, exit_nodes, kfp_artifacts, parameter_keys
 from .pod_config import configure_pod, configure_task
 from .pod_settings import PodSettings
+from .worker_job import launching_pod, worker_job
 
 #: Name of the task that ends the run.
 RUN_END = "run-end"
@@ -147,7 +149,12 @@ def _tasks(ir: PipelineIR, settings: TaskSettings, channels: Mapping[str, Any]) 
             if node in last:
                 continue
             pod = settings.pod_of(node.id)
-            task = make.task(node.id, [node], pod, node.description)
+            job: list[str] = []
+            if node.policy.resources.workers > 1:
+                image = pod.image or settings.image
+                job = ["--worker-job", json.dumps(worker_job(node, pod, image), sort_keys=True)]
+                pod = launching_pod(pod, settings.pod)
+            task = make.task(node.id, [node], pod, node.description, more=job)
             configure_task(task, node, pod, retried=settings.retried)
             task.set_display_name(node.id)
             before = [tasks[earlier] for earlier in node.predecessors()]
@@ -170,6 +177,7 @@ class _TaskMaker:
         description: str,
         *,
         ends_run: bool = False,
+        more: Sequence[str] = (),
     ) -> Any:
         from kfp import dsl
         from kfp.dsl import container_component_class, structures
@@ -180,7 +188,7 @@ class _TaskMaker:
             image=pod.image or self._settings.image,
             command=list(COMMAND),
             # Everything else that a container needs to know of its task is in the last one.
-            args=[*named, *end, *self._settings.arguments, "--executor-input", "{{$}}"],
+            args=[*named, *end, *more, *self._settings.arguments, "--executor-input", "{{$}}"],
         )
         spec = structures.ComponentSpec(
             name=name,

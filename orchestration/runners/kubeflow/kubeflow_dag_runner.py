@@ -216,6 +216,8 @@ class KubeflowDagRunner:
                 )
         for node in ir.nodes:
             self._check_container(node)
+            if node.policy.resources.workers > 1:
+                self._check_shared_root(ir, node)
         self._check_metadata(metadata)
         root = self.root or ir.root
         if not isinstance(root, str):
@@ -240,6 +242,19 @@ class KubeflowDagRunner:
                 fix=f"nodes={{'{node.id}': PodSettings(image='…')}} with a function component; or, "
                 f"where the pods' image has an engine, name it: env={{'{ENGINE_VARIABLE}': …}}",
             )
+
+    def _check_shared_root(self, ir: PipelineIR, node: NodeIR) -> None:
+        root = self.root or ir.root
+        if not isinstance(root, str) or storage.is_local(root):
+            return
+        raise ParameterError(
+            f"the {node.policy.resources.workers} workers of {node.id} have to share a file system",
+            node=node.id,
+            expected="a root on a volume that several pods can write: ReadWriteMany",
+            got=root,
+            location=node.location or None,
+            fix="root='/mnt/…' below the mount_path of a volume in pod=PodSettings(volumes=…)",
+        )
 
     def _check_metadata(self, metadata: str) -> None:
         if not metadata:

@@ -23,6 +23,7 @@ from typing import Any
 
 from ....utils.errors import IRError, PenstockError
 from ...ir import PipelineIR, read_ir
+from ...launch.workers.kubernetes_job import JOB_VARIABLE
 from .executor_output import executor_output, write_executor_output
 from .ir_transport import receive
 from .kfp_names import RUN_ID_KEY, kfp_artifacts, parameter_keys
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--metadata", default="")
     parser.add_argument("--root")
     parser.add_argument("--cache")
+    parser.add_argument("--worker-job", default="")
     parser.add_argument("--executor-input", type=json.loads, required=True)
     return parser
 
@@ -73,6 +75,8 @@ class _Task:
 
     def run(self) -> int:
         options = self._options
+        if options.worker_job:
+            os.environ[JOB_VARIABLE] = options.worker_job
         documents: dict[str, dict[str, Any]] = {}
         code = 0
         with tempfile.TemporaryDirectory(prefix="penstock-") as folder:

@@ -50,10 +50,12 @@ def configure_pod(task: Any, pod: PodSettings) -> None:
 
 def _ask_for(task: Any, node: NodeIR, pod: PodSettings) -> None:
     wanted = node.policy.resources
-    light = not node.executor.preload and wanted.cpu == 1.0
+    light = wanted.workers > 1 or (not node.executor.preload and wanted.cpu == 1.0)
     cpu = _LIGHT_CPU if light else wanted.cpu
     # A request without a limit: a container may use cores that nobody else wants.
     task.set_cpu_request(f"{round(cpu * 1000)}m")
+    if wanted.workers > 1:
+        return  # it only waits: what its workers need, they ask for themselves
     if wanted.memory_gb:
         memory = f"{round(wanted.memory_gb * 1024)}Mi"
         task.set_memory_request(memory)

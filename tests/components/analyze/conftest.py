@@ -122,6 +122,7 @@ def evaluate(
         baseline: str | None = None,
         examples: Any = complaint_examples,
         schema: str | None = None,
+        code: Mapping[str, Any] | None = None,
         **parameters: Any,
     ) -> Any:
         place = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
@@ -142,6 +143,7 @@ def evaluate(
                 "blessing": [ModelBlessing(str(blessing))],
             },
             parameters={"eval_config": eval_config, **parameters},
+            code=code or {},
             node_id="Evaluator",
             beam_pipeline_args=beam_pipeline_args,
         )

@@ -114,6 +114,14 @@ SCHEMA = "".join(
 )
 
 
+def two_models() -> list[dict[str, Any]]:
+    """A candidate and a baseline."""
+    return [
+        {"name": "candidate", "label_key": "label"},
+        {"name": "baseline", "label_key": "label", "is_baseline": True},
+    ]
+
+
 def on_beam(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sends evaluations through TFMA's pipeline from here on."""
     from penstock.components.analyze import evaluator_executor
@@ -188,21 +196,52 @@ def test_both_engines_agree(
     assert_close({**here[2], "engine": ""}, {**there[2], "engine": ""})
 
 
-def test_confidence_intervals_are_computed_on_beam(evaluate: Evaluate) -> None:
-    """Intervals that were asked for would be missing without a word."""
+@pytest.mark.parametrize("method", ["JACKKNIFE", "POISSON_BOOTSTRAP"])
+def test_confidence_intervals(
+    evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Intervals are missing, as wide as chance says, or other ones than TFMA's."""
     from penstock.components.analyze.evaluation_summary import metrics_by_slice
 
     wanted = {
-        "model_specs": [{"label_key": "label"}],
-        "slicing_specs": [{}],
-        "metrics_specs": [{"metrics": [{"class_name": "MeanPrediction"}]}],
-        "options": {"compute_confidence_intervals": True},
+        "model_specs": two_models(),
+        "slicing_specs": [{}, {"feature_values": {"product": "Card"}}],
+        "metrics_specs": [
+            {
+                "metrics": [
+                    {"class_name": "MeanPrediction"},
+                    {"class_name": "BinaryAccuracy"},
+                    {"class_name": "ExampleCount"},
+                ]
+            }
+        ],
+        "options": {
+            "compute_confidence_intervals": True,
+            "confidence_intervals": {"method": method},
+        },
     }
-    evaluation, _, returned = evaluate(wanted, example_splits=["train"])
-    assert returned["engine"] == "beam"
-    (overall,) = metrics_by_slice(evaluation)
+    evaluation, _, returned = evaluate(wanted, "good", "worse")
+    assert returned["engine"] == "local"
+    here = metrics_by_slice(evaluation)
+    overall = here[0]
     low, high = overall["intervals"]["mean_prediction"]
     assert low < overall["metrics"]["mean_prediction"] < high
+    # Half of 95 %: about two standard errors; the predictions' deviation is near 0.3.
+    assert 2 * 0.2 / 600**0.5 < (high - low) / 2 < 2 * 0.5 / 600**0.5
+    assert "example_count" not in overall["intervals"]
+    assert evaluate(wanted, "good", "worse")[0].content_digest == evaluation.content_digest
+    if method == "POISSON_BOOTSTRAP":
+        return  # Which takes TFMA's pipeline a minute.
+    on_beam(monkeypatch)
+    there = metrics_by_slice(evaluate(wanted, "good", "worse")[0])
+    for ours, theirs in zip(here, there, strict=True):
+        for kind in ("metrics", "baseline", "change"):
+            assert ours[kind] == pytest.approx(theirs[kind], rel=1e-5)
+        assert set(ours["intervals"]) == set(theirs["intervals"])
+        for name, (start, end) in theirs["intervals"].items():
+            # Both are estimates from twenty samples.
+            width = ours["intervals"][name][1] - ours["intervals"][name][0]
+            assert 0.3 < width / (end - start) < 3, name
 
 
 def test_tfrecord_examples_give_the_same(
@@ -234,3 +273,76 @@ def test_tfrecord_examples_give_the_same(
     packed = evaluate(wanted, examples=records)
     assert plain[2] == packed[2]
     assert plain[0].content_digest == packed[0].content_digest
+
+
+def crossed(**threshold: Any) -> dict[str, Any]:
+    """Products against all rows, and cards against the other products; with a threshold."""
+    card = {"feature_values": {"product": "Card"}}
+    specs = [
+        {"baseline_spec": {}, "slicing_specs": [{"feature_keys": ["product"]}]},
+        {"baseline_spec": card},
+    ]
+    accuracy: dict[str, Any] = {"class_name": "BinaryAccuracy"}
+    if threshold:
+        accuracy["cross_slice_thresholds"] = [
+            {"cross_slicing_specs": specs[:1], "threshold": threshold}
+        ]
+    return {
+        "model_specs": BINARY["model_specs"],
+        "slicing_specs": [{}, {"feature_keys": ["product"]}],
+        "cross_slicing_specs": specs,
+        "metrics_specs": [
+            {"metrics": [accuracy, {"class_name": "AUC"}, {"class_name": "CalibrationPlot"}]}
+        ],
+    }
+
+
+def test_both_engines_agree_on_cross_slices(
+    evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How far a group lies behind the others depends on where it is computed."""
+    wanted = crossed(value_threshold={"upper_bound": 0.05})
+    here = evaluate(wanted, "bad_on_card", "good", example_splits=["train"])
+    assert here[2]["engine"] == "local"
+    on_beam(monkeypatch)
+    there = evaluate(wanted, "bad_on_card", "good", example_splits=["train"])
+    for name in ("candidate", "baseline"):
+        assert_close(read(here[0], name), read(there[0], name))
+    assert_close({**here[2], "engine": ""}, {**there[2], "engine": ""})
+    assert here[1].custom_properties == there[1].custom_properties
+    reason = here[1].custom_properties["reason"]
+    assert "binary_accuracy on product: Card against all rows is " in reason
+    assert "demanded at most 0.05: missed by " in reason
+    assert "Mortgage" not in reason
+
+
+def test_thresholds_of_single_slices(evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bound meant for one group is demanded of all, or of none."""
+
+    def bound(low: float, **spec: Any) -> dict[str, Any]:
+        return {
+            "slicing_specs": [spec],
+            "threshold": {"value_threshold": {"lower_bound": low}},
+        }
+
+    accuracy = {
+        "class_name": "BinaryAccuracy",
+        "per_slice_thresholds": [
+            bound(0.3),
+            bound(0.6, feature_values={"product": "Card"}),
+            bound(0.6, feature_values={"product": "Debt"}),
+        ],
+    }
+    wanted = {
+        "model_specs": [{"label_key": "label"}],
+        "slicing_specs": [{}, {"feature_keys": ["product"]}],
+        "metrics_specs": [{"metrics": [accuracy]}],
+    }
+    here = evaluate(wanted, "bad_on_card", example_splits=["train"])
+    reason = here[1].custom_properties["reason"]
+    assert reason.startswith("binary_accuracy on product: Card is 0.")
+    assert "demanded at least 0.6: missed by 0." in reason
+    assert "Debt" not in reason
+    on_beam(monkeypatch)
+    there = evaluate(wanted, "bad_on_card", example_splits=["train"])
+    assert there[1].custom_properties["reason"] == reason

@@ -340,7 +340,7 @@ def test_model_that_cannot_be_loaded_is_named(
     (broken / "Format-Serving").mkdir(parents=True)
     models["broken"] = Model(str(broken))
     try:
-        with pytest.raises(DataError, match="no SavedModel"):
+        with pytest.raises(DataError, match="no model of a known format"):
             evaluate(config(), "broken")
         (broken / "Format-Serving" / "saved_model.pb").write_bytes(b"not a model")
         with pytest.raises(DataError, match="cannot be loaded"):

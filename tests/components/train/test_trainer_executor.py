@@ -170,8 +170,8 @@ def test_other_formats_are_kept(run_trainer: Run) -> None:
     """A model that is no SavedModel is refused."""
 
     def run_fn(fn_args: Any) -> None:
-        Path(fn_args.serving_model_dir, "model.json").write_text("{}")
-        Path(fn_args.eval_model_dir, "model.json").write_text("{}")
+        Path(fn_args.serving_model_dir, "model.onnx").write_bytes(b"graph")
+        Path(fn_args.eval_model_dir, "model.onnx").write_bytes(b"graph")
 
     model = run_trainer(run_fn)
     assert model.custom_properties["flavor"] == "other"

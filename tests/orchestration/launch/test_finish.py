@@ -139,3 +139,64 @@ def _alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_a_run_of_an_engine_that_is_gone_can_be_taken_over(tmp_path: Path) -> None:
+    """If it fails, what an engine left half done can never go on, or becomes live twice."""
+    pipeline = diamond(tmp_path / "root")
+    run_nodes(pipeline, "start", "left")
+    path, setting = str(tmp_path / "root.json"), str(tmp_path / "root" / "metadata.sqlite")
+    key = NodeKey("diamond", "r", "right", pipeline.compile().node("right").type_name)
+    with MetadataStore(setting) as store:
+        lost = store.register_execution(key, {}, {}, {})
+        refused = CliRunner().invoke(cli, ["run", path, "--resume", "r"])
+        assert refused.exit_code == 2 and "penstock runs end r" in refused.output
+        ended = CliRunner().invoke(cli, ["runs", "end", "r", "--metadata", setting])
+        assert ended.exit_code == 0 and ended.output.endswith("run r is interrupted\n")
+        with pytest.raises(MetadataError, match="has already ended"):
+            store.publish_execution(key, lost, {}, properties={}, cache_key=None)
+    resumed = CliRunner().invoke(cli, ["run", path, "--resume", "r", "--json"])
+    assert resumed.exit_code == 0, resumed.output
+    with MetadataStore(setting) as store:
+        done = [each.node_id for each in store.run_executions("r") if each.state.value != "cached"]
+    assert sorted(done) == ["join", "left", "right", "right", "start"]
+
+
+def test_take_over_resumes_at_once_but_not_a_living_process(tmp_path: Path) -> None:
+    """If it fails, --take-over does not take over, or ends what this machine still runs."""
+    pipeline = diamond(tmp_path / "root")
+    run_nodes(pipeline, "start")
+    path, setting = str(tmp_path / "root.json"), str(tmp_path / "root" / "metadata.sqlite")
+    taken = CliRunner().invoke(cli, ["run", path, "--resume", "r", "--take-over", "-q"])
+    assert taken.exit_code == 0, taken.output
+    assert state(pipeline)[0] is RunState.COMPLETE
+    with MetadataStore(setting) as store:
+        store.begin_run("diamond", "mine")
+    refused = CliRunner().invoke(cli, ["run", path, "--resume", "mine", "--take-over"])
+    assert refused.exit_code == 2 and f"kill {os.getpid()}" in refused.output
+
+
+def test_a_node_does_not_start_after_one_that_was_stopped(tmp_path: Path) -> None:
+    """If it fails, a node runs though the one before it was cancelled half-way."""
+    pipeline = diamond(tmp_path / "root")
+    run_nodes(pipeline, "start")
+    key = NodeKey("diamond", "r", "left", pipeline.compile().node("left").type_name)
+    with MetadataStore(str(tmp_path / "root" / "metadata.sqlite")) as store:
+        stopped = store.register_execution(key, {}, {}, {})
+        store.fail_execution(stopped, ExecutionState.CANCELED, "stopped")
+    run_nodes(pipeline, "right")
+    said = call(pipeline, "run", "--node", "join", "--in-process", code=2)
+    assert "left has to run first" in said and "it is canceled" in said
+
+
+def test_where_user_code_failed_is_recorded(tmp_path: Path) -> None:
+    """If it fails, the store says that a node failed, but not in which line of whose code."""
+    pipeline = unreliable(tmp_path / "root", tmp_path / "marker", 2, 0)
+    run_nodes(pipeline, "start")
+    call(pipeline, "run", "--node", "fail_until", code=1)
+    with MetadataStore(str(tmp_path / "root" / "metadata.sqlite")) as store:
+        failed = store.node_execution("r", "fail_until")
+    assert failed is not None
+    told = json.loads(failed.error)
+    assert "pipelines.py:" in told["location"]
+    assert told["frames"][-1].endswith(" in fail_until")

@@ -35,6 +35,8 @@ def test_manifests_are_what_kubernetes_takes(checkout: Path) -> None:
         "Deployment": "V1Deployment",
         "PersistentVolumeClaim": "V1PersistentVolumeClaim",
         "Service": "V1Service",
+        "Role": "V1Role",
+        "RoleBinding": "V1RoleBinding",
     }
     manifests = _manifests(checkout)
     assert {each["kind"] for each in manifests} == set(models)
