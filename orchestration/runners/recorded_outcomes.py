@@ -11,7 +11,7 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ...utils.errors import ExecutionError, PenstockError
+from ...utils.errors import ApprovalPending, ExecutionError, PenstockError
 from ..ir import PipelineIR
 from ..launch.outcome import NodeOutcome, NodeState
 from ..launch.workers.failure_codec import error_from_dict
@@ -71,6 +71,8 @@ def _outcome(tried: list[ExecutionRecord]) -> NodeOutcome:
     elif not state.succeeded:
         error = _error(last)
         reason = error.what
+        if isinstance(error, ApprovalPending):
+            state = NodeState.PARKED
     return NodeOutcome(
         last.node_id,
         state,
@@ -105,8 +107,21 @@ def _error(record: ExecutionRecord) -> PenstockError:
 _PARTS = ("kind", "what", "node", "expected", "got", "suggestion", "location", "fix")
 
 
+def why_not_run(before: NodeOutcome | None) -> str:
+    """Why a node was left out.
+
+    Args:
+        before: A node before it that did not succeed; None where there is none.
+    """
+    if before is None:
+        return "the run was stopped before"
+    if before.state is NodeState.PARKED:
+        return f"{before.node_id} is not approved yet"
+    return f"{before.node_id} did not succeed"
+
+
 def _not_run(node_id: str, before: list[str], outcomes: Mapping[str, NodeOutcome]) -> NodeOutcome:
     failed = [each for each in before if each in outcomes and not outcomes[each].state.succeeded]
-    reason = f"{failed[0]} did not succeed" if failed else "the run was stopped before"
+    reason = why_not_run(outcomes[failed[0]] if failed else None)
     error = ExecutionError(f"not run: {reason}", node=node_id)
     return NodeOutcome(node_id, NodeState.CANCELLED, reason, error=error)

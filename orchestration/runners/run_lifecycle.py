@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
+from ...components.base.artifact import PropertyValue
 from ...utils import storage
 from ...utils.errors import Cancelled, ExecutionError, MetadataError, PenstockError
 from ...utils.logs import get_logger
@@ -24,7 +26,13 @@ from .run_result import RunResult
 _log = get_logger(__name__)
 
 
-def begin_run(store: MetadataStore, run: Run, ir: PipelineIR, resume: str | None) -> None:
+def begin_run(
+    store: MetadataStore,
+    run: Run,
+    ir: PipelineIR,
+    resume: str | None,
+    tags: Mapping[str, PropertyValue] | None = None,
+) -> None:
     """Records that a run begins, after what killed processes left behind is cleared away.
 
     Args:
@@ -32,6 +40,7 @@ def begin_run(store: MetadataStore, run: Run, ir: PipelineIR, resume: str | None
         run: The run.
         ir: The compiled pipeline.
         resume: Id of the run that it continues, if any.
+        tags: What else to record with it.
 
     Raises:
         MetadataError: The run to be resumed is unknown, or still under way.
@@ -43,11 +52,19 @@ def begin_run(store: MetadataStore, run: Run, ir: PipelineIR, resume: str | None
             raise MetadataError(
                 f"run {resume} is still running",
                 got=found.owner_text,
-                fix="wait for it, or stop that process first",
+                fix=f"wait for it; or, if nobody works at it any more: penstock runs end {resume}"
+                if found.owner is None or found.owner.alive() is None
+                else "wait for it, or stop that process first",
             )
     check_root(store, run)
     recover(store, run, ir)
-    store.begin_run(run.pipeline, run.id, properties={"root": run.root, "ir": ir.digest})
+    properties = {
+        **(tags or {}),
+        "root": run.root,
+        "ir": ir.digest,
+        "parameters": json.dumps(dict(run.parameters), sort_keys=True),
+    }
+    store.begin_run(run.pipeline, run.id, properties=properties)
 
 
 def conduct(
@@ -82,6 +99,8 @@ def conduct(
         state, error = RunState.COMPLETE, ""
         if not result.succeeded:
             state, error = RunState.FAILED, "; ".join(each.reason for each in result.failed)
+            if result.parked and not result.failed:
+                state, error = RunState.PARKED, "; ".join(each.reason for each in result.parked)
             if cancel.is_set():
                 state, error = RunState.CANCELED, "stopped by the user"
     except PenstockError as failure:

@@ -34,13 +34,18 @@ class RunResult:
         """The nodes that failed by themselves, first failures first."""
         return [found for found in self.outcomes.values() if found.state is NodeState.FAILED]
 
+    @property
+    def parked(self) -> list[NodeOutcome]:
+        """The nodes that wait for somebody's approval."""
+        return [found for found in self.outcomes.values() if found.state is NodeState.PARKED]
+
     def raise_for_failure(self) -> RunResult:
         """The result itself, if it succeeded.
 
         Raises:
-            PenstockError: The first failure.
+            PenstockError: The first failure; or `ApprovalPending`, if it is parked.
         """
-        for found in [*self.failed, *self.outcomes.values()]:
+        for found in [*self.failed, *self.parked, *self.outcomes.values()]:
             if found.error is not None:
                 raise found.error
         return self

@@ -97,18 +97,22 @@ class KubernetesTasks(_Settings):
 class WaitForData(_Settings):
     """A first task that waits until `penstock plan` finds new input data.
 
-    It is looked for by a sensor in reschedule mode, which takes no worker between two looks.
+    It is looked for by a sensor that takes no worker between two looks: in reschedule mode, or
+    deferred to Airflow's triggerer.
 
     Attributes:
         nodes: The nodes that read the data; by default those that read files and follow no
             other node.
         every_s: Seconds between two looks.
         timeout_s: After so many seconds the run fails.
+        deferrable: Whether the triggerer, which then has to be running, waits for the next
+            look instead of the scheduler.
     """
 
     nodes: list[str] = Field(default_factory=list)
     every_s: Annotated[float, Field(gt=0)] = 300.0
     timeout_s: Annotated[float, Field(gt=0)] = 7 * 24 * 3600.0
+    deferrable: bool = False
 
 
 class AirflowSettings(_Settings):
@@ -140,6 +144,8 @@ class AirflowSettings(_Settings):
         retries_when_killed: How often a node whose process was killed is tried again at
             least. Failures of the node itself are tried again as its policy says.
         wait_for_data: Lets a run wait for new input data.
+        approval_every_s: Seconds between two looks whether somebody has approved what a node
+            waits for; Airflow's triggerer, which then has to be running, waits meanwhile.
         artifact_link: Where a browser shows an artifact, with `{uri}` in place of its URI.
             Tasks get a button in Airflow 3.
         owner: Whom Airflow shows as the owner.
@@ -168,6 +174,7 @@ class AirflowSettings(_Settings):
     cache: Literal["on", "off", "read_only"] | None = None
     retries_when_killed: Annotated[int, Field(ge=0)] = 1
     wait_for_data: WaitForData | None = None
+    approval_every_s: Annotated[float, Field(gt=0)] = 60.0
     artifact_link: str | None = None
     owner: str = "penstock"
     tags: list[str] = Field(default_factory=lambda: ["penstock"])

@@ -16,7 +16,7 @@ except ImportError:
 # --- code ---
 
 
-class NodeTask(BashOperator):
+class NodeTask(Approvable, BashOperator):
     """Runs one node by `penstock node run`, in Penstock's own environment."""
 
     operator_extra_links = LINKS
@@ -45,6 +45,23 @@ class NodeTask(BashOperator):
 
 class DataSensor(BashSensor):
     """Looks for data that no run has seen; holds no worker between two looks."""
+
+    def __init__(self, *, deferrable=False, **settings):
+        super().__init__(**settings)
+        self.deferrable = deferrable
+
+    def execute(self, context):
+        """Looks until there is data: again and again by the scheduler, or by the triggerer."""
+        return self.look(context) if self.deferrable else super().execute(context)
+
+    def look(self, context, event=None, since=None):
+        """Looks once; without news, has the triggerer wait until the next look."""
+        since = since or datetime.now(timezone.utc).timestamp()
+        if self.poke(context):
+            return
+        if datetime.now(timezone.utc).timestamp() - since > self.timeout:
+            raise AirflowFailException(f"no new data within {self.timeout:g} seconds")
+        wait(self, self.poke_interval, "look", since=since)
 
     def poke(self, context):
         """Whether there is any. What `penstock plan` complains of is in the log."""

@@ -107,6 +107,7 @@ def _constants(plan: DagPlan) -> str:
         values["IR"] = beside
     values["ENV"] = settings.env
     values["ARTIFACT_LINK"] = settings.artifact_link
+    values["APPROVAL_EVERY_S"] = settings.approval_every_s
     values.update(_place(settings, beside))
     lines = [f"{name} = {_python(value)}" for name, value in values.items()]
     options = "".join(f"    {_python(each)},\n" for each in _options(plan))
@@ -266,6 +267,7 @@ def _new_data(plan: DagPlan) -> str:
         "before": [node.id for node in plan.ir.nodes if not node.predecessors()],
         "poke_interval": wait.every_s,
         "timeout": wait.timeout_s,
+        **({"deferrable": True} if wait.deferrable else {}),
         **plan.settings.of_task("new_data"),
     }
     return _statement("new_data", _free_id("new_data", plan.ir), arguments)

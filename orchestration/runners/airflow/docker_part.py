@@ -12,7 +12,7 @@ from docker.types import DeviceRequest, Mount
 # --- code ---
 
 
-class NodeTask(DockerOperator):
+class NodeTask(Approvable, DockerOperator):
     """Runs one node by `penstock node run`, in a container that holds Penstock."""
 
     operator_extra_links = LINKS

@@ -12,7 +12,7 @@ from kubernetes.client import models as k8s
 # --- code ---
 
 
-class NodeTask(KubernetesPodOperator):
+class NodeTask(Approvable, KubernetesPodOperator):
     """Runs one node by `penstock node run`, in a pod that holds Penstock."""
 
     operator_extra_links = LINKS

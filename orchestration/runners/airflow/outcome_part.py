@@ -15,7 +15,7 @@ import os
 import re
 import shlex
 import tempfile
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 try:  # Airflow 3
     from airflow.sdk import DAG, BaseOperatorLink, Param, TaskGroup
@@ -82,6 +82,9 @@ def conclude(task, context, outcome, failure):
         # The process was killed, or could not start: Airflow tries as often as it may.
         why = failure or "penstock did not say how the node ended"
         raise AirflowException(f"{task.task_id}: {why} The lines above say more.")
+    if outcome["state"] == "parked":
+        task.log.info("%s", error_text(outcome))
+        wait(task, APPROVAL_EVERY_S, "look_again")
     if outcome["state"] == "failed":
         # What the node itself does wrong is tried again as its policy says, not more often.
         attempt = ti.try_number - max(0, ti.max_tries - task.retries)
@@ -100,6 +103,24 @@ def conclude(task, context, outcome, failure):
             task.artifact_uri = task.artifact_uri or uris[0]
     ti.xcom_push(key="state", value=outcome["state"])
     return told
+
+
+def wait(task, seconds, method, **kwargs):
+    """Gives the worker back; Airflow's triggerer has the task go on with a method later."""
+    try:  # Imported now, as few tasks need it; the triggerer has it, as a part of Airflow.
+        from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
+    except ImportError:
+        from airflow.triggers.temporal import TimeDeltaTrigger
+    trigger = TimeDeltaTrigger(timedelta(seconds=seconds))
+    task.defer(trigger=trigger, method_name=method, kwargs=kwargs)
+
+
+class Approvable:
+    """A task whose node may have to wait for somebody's approval."""
+
+    def look_again(self, context, event=None):
+        """Runs the node again, which goes on if somebody has approved meanwhile."""
+        return self.execute(context)
 
 
 class ArtifactLink(BaseOperatorLink):

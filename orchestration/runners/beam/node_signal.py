@@ -24,6 +24,9 @@ from ..local.summary import outcome_document
 
 _log = get_logger(__name__)
 
+#: In a signal: whether the node, or one before it, waits for somebody's approval.
+_PARKED = "parked"
+
 
 def launch_after(
     ir_text: str, node_id: str, run: Mapping[str, Any], metadata: str, signals: Iterable[str]
@@ -45,9 +48,13 @@ def launch_after(
     """
     ir = read_ir(ir_text, source="the compiled pipeline that the Beam pipeline carries")
     node = ir.node(node_id)
-    failed = [each["node"] for each in map(json.loads, signals) if not _succeeded(each)]
+    heard = [json.loads(each) for each in signals]
+    failed = [each["node"] for each in heard if not _succeeded(each)]
+    parked = [each["node"] for each in heard if each[_PARKED]]
     left_out = ""
-    if failed and node.policy.trigger != "always":
+    if parked:
+        left_out = f"{min(parked)} is not approved yet"
+    elif failed and node.policy.trigger != "always":
         left_out = f"{min(failed)} did not succeed"
     elif _stopped(run["id"], metadata):
         left_out = "the run was stopped"
@@ -60,7 +67,8 @@ def launch_after(
         described = Run(**{**run, "resumed": True})
         with _Watch(described.id, metadata) as cancel:
             outcome = run_single_node(ir, node_id, described, metadata=metadata, cancel=cancel)
-    return json.dumps(outcome_document(outcome), sort_keys=True)
+    waits = bool(parked) or outcome.state is NodeState.PARKED
+    return json.dumps({**outcome_document(outcome), _PARKED: waits}, sort_keys=True)
 
 
 def _succeeded(signal: Mapping[str, Any]) -> bool:

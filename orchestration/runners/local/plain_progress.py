@@ -21,6 +21,7 @@ WORDS: Mapping[NodeState, tuple[str, str]] = {
     NodeState.SKIPPED: ("skipped", "dim"),
     NodeState.FAILED: ("FAILED", "red"),
     NodeState.CANCELLED: ("not run", "yellow"),
+    NodeState.PARKED: ("parked", "yellow"),
 }
 _LONGEST_NAME = 40
 #: Seconds between two lines about how far one node is.

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 
 from ...ir import NodeIR
+from ...launch.workers.gpus import visible_gpus
 
 #: A node without heavy libraries mostly waits: four share a core unless it says otherwise.
 _LIGHT_CPU = 0.25
@@ -35,9 +36,9 @@ class ResourcePool:
         light = not node.executor.preload and wanted.cpu == 1.0
         cpu, memory, gpu = self._capacity
         return (
-            min(_LIGHT_CPU if light else wanted.cpu, cpu),
-            min(wanted.memory_gb, memory),
-            min(wanted.gpu, gpu),
+            min(_LIGHT_CPU if light else wanted.cpu * wanted.workers, cpu),
+            min(wanted.memory_gb * wanted.workers, memory),
+            min(wanted.gpu * wanted.workers, gpu),
         )
 
     def take(self, node: NodeIR) -> bool:
@@ -65,14 +66,4 @@ def machine_resources() -> ResourcePool:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     except (ValueError, OSError):
         memory = 0.0
-    return ResourcePool(float(cores or 1), memory or 1e9, _visible_gpus())
-
-
-def _visible_gpus() -> int:
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return len([part for part in named.split(",") if part.strip() not in ("", "-1")])
-    try:
-        return sum(1 for name in os.listdir("/proc/driver/nvidia/gpus"))
-    except OSError:
-        return 0
+    return ResourcePool(float(cores or 1), memory or 1e9, len(visible_gpus()))

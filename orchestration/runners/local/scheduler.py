@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from ....utils.errors import ExecutionError
 from ...ir import NodeIR, PipelineIR
 from ...launch.outcome import NodeOutcome, NodeState
+from ..recorded_outcomes import why_not_run
 from .resource_pool import ResourcePool
 
 #: Threads only wait for workers; resources, not threads, limit what runs together.
@@ -53,6 +54,9 @@ class Scheduler:
         self._ready = [node_id for node_id in chosen if not self._before[node_id]]
         #: Those that failed, or will not run since what they wait for did.
         self._doomed: set[str] = set()
+        #: Those of them that are parked, or wait for one that is: the run is not at its end,
+        #: so what runs always does not yet.
+        self._parked: set[str] = set()
         self._launch = launch
         self._resources = resources
         self._cancel = cancel
@@ -102,6 +106,8 @@ class Scheduler:
         self.outcomes[node_id] = outcome
         if not outcome.state.succeeded:
             self._doomed.add(node_id)
+        if outcome.state is NodeState.PARKED:
+            self._parked.add(node_id)
         ended = [node_id]
         while ended:
             ended += self._let_on(ended.pop())
@@ -114,7 +120,11 @@ class Scheduler:
         """
         left_out: list[str] = []
         for follower in self._after[node_id]:
-            if node_id not in self._doomed or self._nodes[follower].policy.trigger == "always":
+            always = self._nodes[follower].policy.trigger == "always"
+            if node_id in self._parked:
+                self._parked.add(follower)
+                always = False
+            if node_id not in self._doomed or always:
                 self._before[follower].discard(node_id)
                 if not self._before[follower]:
                     self._ready.append(follower)
@@ -129,7 +139,7 @@ class Scheduler:
             for found in self._before[node_id]
             if found in self.outcomes and not self.outcomes[found].state.succeeded
         ]
-        reason = f"{failed[0]} did not succeed" if failed else "the run was stopped before"
+        reason = why_not_run(self.outcomes[failed[0]] if failed else None)
         return NodeOutcome(
             node_id,
             NodeState.CANCELLED,

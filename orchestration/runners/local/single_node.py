@@ -18,10 +18,15 @@ from ...launch.launcher import Launcher
 from ...launch.outcome import NodeOutcome, RunObserver
 from ...launch.run import Run
 from ...launch.workers.in_process import InProcessWorker
+from ...launch.workers.kubernetes_job import KubernetesJobWorker
 from ...launch.workers.pool import Worker, WorkerPool
+from ...metadata.records import ExecutionState
 from ...metadata.store import MetadataStore
 from ..run_lifecycle import open_store, refuse_inside_worker
 from .local_runner import stopped_by_signals
+
+#: States in which a node has ended, but what follows it cannot start.
+_UNSUCCESSFUL = (ExecutionState.FAILED, ExecutionState.CANCELED)
 
 
 def run_single_node(
@@ -59,8 +64,12 @@ def run_single_node(
         worker: Worker = InProcessWorker()
         with contextlib.ExitStack() as open_until_done:
             if not in_process:
-                pool = WorkerPool(max_workers=1, preload=node.executor.preload)
-                worker = open_until_done.enter_context(pool)
+                jobs = None
+                if node.policy.resources.workers > 1:
+                    jobs = KubernetesJobWorker.from_environment()
+                worker = jobs or open_until_done.enter_context(
+                    WorkerPool(max_workers=1, preload=node.executor.preload)
+                )
             if cancel is None:
                 open_until_done.enter_context(stopped_by_signals(stop))
             run = take_over(run, node_id, store)
@@ -82,7 +91,7 @@ def _begin(store: MetadataStore, run: Run, ir: PipelineIR) -> None:
 def _check_predecessors(store: MetadataStore, run: Run, node_id: str, before: list[str]) -> None:
     for earlier in before:
         found = store.node_execution(run.id, earlier)
-        if found is None or not found.state.finished or found.state.value == "failed":
+        if found is None or not found.state.finished or found.state in _UNSUCCESSFUL:
             raise DataError(
                 f"{earlier} has to run first",
                 node=node_id,

@@ -25,6 +25,7 @@ _PHRASES: Mapping[NodeState, str] = {
     NodeState.CACHED: "reused",
     NodeState.SKIPPED: "skipped",
     NodeState.FAILED: "failed",
+    NodeState.PARKED: "parked",
 }
 #: Where a pusher says whether and where it put the model, which is what people look for.
 _PUSHED = "pushed"
@@ -65,6 +66,22 @@ def failure_text(
     lines += ["", head + counts(result.outcomes, seconds)]
     if resume:
         lines += ["", "to go on where it stopped:", paint(f"  {resume}", "bold")]
+    return "\n".join(lines)
+
+
+def parked_text(result: RunResult, seconds: float, resume: str, stream: TextIO) -> str:
+    """What is said of a run that waits for somebody's approval."""
+    paint = Paint(stream)
+    lines: list[str] = []
+    for outcome in result.parked:
+        error = outcome.error or PenstockError(outcome.reason)
+        lines += ["", paint(f"{glyph('parked', stream)} {outcome.node_id} {error.what}", "bold")]
+        if error.expected:
+            lines.append(f"  to look at:   {error.expected}")
+        lines.append(f"  to decide:    {error.fix}")
+    lines += ["", f"{result.run.pipeline}: parked; {counts(result.outcomes, seconds)}"]
+    if resume:
+        lines += ["", "once that is decided, it goes on with:", paint(f"  {resume}", "bold")]
     return "\n".join(lines)
 
 
@@ -177,6 +194,8 @@ def run_document(
 ) -> dict[str, Any]:
     """A run as data: every key is always there."""
     state = "canceled" if stopped else "complete" if result.succeeded else "failed"
+    if state == "failed" and result.parked and not result.failed:
+        state = "parked"
     return {
         "run": result.run.id,
         "pipeline": result.run.pipeline,

@@ -15,15 +15,19 @@ from support.pipelines import Text, conditional, diamond, nested, start, unrelia
 from support.soundness import digests, incomplete_artifacts, remains
 
 from penstock import (
+    Approval,
     CsvExampleGen,
+    Importer,
     Input,
     LocalRunner,
     MetadataStore,
+    Model,
     Output,
     Pipeline,
     RuntimeParameter,
     component,
 )
+from penstock.orchestration.launch.approval import decide, pending
 from penstock.orchestration.metadata.records import ArtifactState, RunState
 from penstock.orchestration.runners.airflow.airflow_dag_runner import AirflowDagRunner
 
@@ -79,6 +83,29 @@ def lingering(root: Path) -> Pipeline:
     first = start(word="k")
     slow = linger(text=first.outputs["text"], marker=str(root.parent / "marker"))
     return Pipeline("lingering", str(root), [first, slow])
+
+
+def test_a_parked_node_goes_on_once_somebody_has_approved(
+    airflow_3: AirflowServer, tmp_path: Path
+) -> None:
+    """If it fails, an approval holds a worker in Airflow, fails the run, or is never noticed."""
+    root = tmp_path / "root"
+    found = Importer(str(tmp_path / "model"), Model)
+    (tmp_path / "model").mkdir()
+    asked = Approval(model=found.outputs["result"])
+    after = start(word="on").add_upstream_nodes([asked])
+    pipeline = Pipeline("asks", str(root), [found, asked, after])
+    dag_id = add_dag(airflow_3, pipeline, "asks", approval_every_s=2)
+    run_id = airflow_3.trigger(dag_id)
+    airflow_3.wait_for(
+        lambda: airflow_3.tasks(dag_id, run_id)["Approval"]["state"] == "deferred", "it waits"
+    )
+    with MetadataStore(str(root / "metadata.sqlite")) as store:
+        (question,) = pending(store, only_run(root))
+        decide(store, question, approve=True, by="ada", note="", now="2026-01-02T03:04:05+00:00")
+    with airflow_3.triggerer():
+        assert airflow_3.wait_for_run(dag_id, run_id) == "success"
+    assert state_of(root, only_run(root)) is RunState.COMPLETE
 
 
 @pytest.mark.kill
@@ -250,3 +277,23 @@ def test_a_run_waits_for_new_data_without_a_worker(
     ours = only_run(tmp_path / "root")
     local = LocalRunner().run(pipeline, root=str(tmp_path / "local"))
     assert digests(tmp_path / "root", ours) == digests(tmp_path / "local", local.run.id)
+
+
+def test_the_triggerer_waits_for_new_data(airflow_3: AirflowServer, tmp_path: Path) -> None:
+    """If it fails, `deferrable` needs something that Airflow's triggerer does not have."""
+    data = tmp_path / "data"
+    data.mkdir()
+    pipeline = Pipeline("deferred", str(tmp_path / "root"), [CsvExampleGen(input_base=str(data))])
+    wait = {"every_s": 1, "deferrable": True}
+    place = {"kind": "bash", "folder": str(tmp_path)}
+    dag_id = add_dag(airflow_3, pipeline, "deferred", tasks_run_in=place, wait_for_data=wait)
+    with airflow_3.triggerer():
+        run_id = airflow_3.trigger(dag_id)
+
+        def waits() -> bool:
+            return bool(airflow_3.tasks(dag_id, run_id)["new_data"]["state"] == "deferred")
+
+        airflow_3.wait_for(waits, "the sensor was deferred")
+        rows = "".join(f"{number},{number % 7}\n" for number in range(200))
+        (data / "rows.csv").write_text("a,b\n" + rows)
+        assert airflow_3.wait_for_run(dag_id, run_id) == "success"

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands by which people decide what an Approval asks."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .cli_commands import FAILED, OK, HelpfulCommand
+from .cli_completion import complete_run
+from .cli_options import HOW, SHOW, json_option, option
+from .cli_output import print_json, print_table
+from .cli_store import store_option
+
+if TYPE_CHECKING:
+    from .orchestration.launch.approval import PendingApproval
+    from .orchestration.metadata.records import RunRecord
+    from .orchestration.metadata.store import MetadataStore
+
+_LOOKED_THROUGH = 200
+
+
+def _decision_options(command: Any) -> Any:
+    for decorate in (
+        click.argument("node", required=False),
+        click.argument("run_id", metavar="[RUN]", default="last", shell_complete=complete_run),
+        option("--by", metavar="NAME", heading=HOW, help="Who decides [default: your login]."),
+        option("--note", metavar="TEXT", default="", heading=HOW, help="Why."),
+        store_option,
+        option("-q", "--quiet", is_flag=True, heading=SHOW, help="Say nothing."),
+    ):
+        command = decorate(command)
+    return command
+
+
+@click.command(
+    cls=HelpfulCommand,
+    examples=[
+        ("approve", "what the newest run waits for"),
+        ('approve last Approval --note "slices looked at"', "one of several, with a note"),
+        ("approve 20261120T0930 --by ada --no-run", "only record it"),
+    ],
+)
+@_decision_options
+@option(
+    "--no-run", is_flag=True, heading=HOW,
+    help="Only record the decision; by default a run that is parked on this machine goes on.",
+)  # fmt: skip
+@click.pass_context
+def approve(
+    ctx: click.Context,
+    /,
+    run_id: str,
+    node: str | None,
+    by: str | None,
+    note: str,
+    metadata: str | None,
+    quiet: bool,
+    no_run: bool,
+) -> None:
+    """Approve what a node of a parked run shows, and let the run go on.
+
+    RUN is an id, or a part of it that no other has; `last`, the default, is the newest. NODE
+    can be left out where one node asks. What was approved holds for exactly that content, also
+    in later runs. A run in an outside engine goes on there by itself.
+    """
+    run, setting = _decide(run_id, node, by, note, metadata, approve=True, quiet=quiet)
+    ctx.exit(OK if no_run else _go_on(run, setting, quiet))
+
+
+@click.command(
+    cls=HelpfulCommand,
+    examples=[('reject last --note "worse for mortgages"', "what the newest run waits for")],
+)
+@_decision_options
+def reject(
+    run_id: str,
+    node: str | None,
+    by: str | None,
+    note: str,
+    metadata: str | None,
+    quiet: bool,
+) -> None:
+    """Reject what a node of a parked run shows: that content is not let through.
+
+    The node refuses when the run is resumed, and in every later run that brings the same. To
+    change your mind, approve it.
+    """
+    _decide(run_id, node, by, note, metadata, approve=False, quiet=quiet)
+
+
+@click.command(
+    cls=HelpfulCommand,
+    examples=[("approvals", "what waits for a decision, in this folder's store")],
+)
+@store_option
+@json_option
+def approvals(metadata: str | None, as_json: bool) -> None:
+    """List what waits for somebody's decision, newest run first."""
+    from .cli_records import open_store
+    from .utils.readable import moment
+
+    with open_store(metadata) as store:
+        found = [
+            each for run in store.list_runs(limit=_LOOKED_THROUGH) for each in _open(store, run)
+        ]
+    if as_json:
+        print_json(
+            [
+                {
+                    "run": each.execution.run_id,
+                    "pipeline": each.execution.pipeline,
+                    "node": each.execution.node_id,
+                    "asked_at": each.execution.started_at,
+                    "approvers": list(each.approvers),
+                    "instructions": each.instructions,
+                }
+                for each in found
+            ]
+        )
+        return
+    rows = [
+        (
+            each.execution.run_id,
+            each.execution.node_id,
+            moment(each.execution.started_at),
+            ", ".join(each.approvers) or "anybody",
+            each.instructions,
+        )
+        for each in found
+    ]
+    print_table(["run", "node", "asked", "who may", "to look at"], rows, empty="Nothing waits.")
+
+
+def _open(store: MetadataStore, run: RunRecord) -> list[PendingApproval]:
+    from .orchestration.launch.approval import pending
+
+    return [each for each in pending(store, run.id) if store.decision(each.key) is None]
+
+
+def _decide(
+    run_id: str,
+    node: str | None,
+    by: str | None,
+    note: str,
+    metadata: str | None,
+    *,
+    approve: bool,
+    quiet: bool,
+) -> tuple[RunRecord, str]:
+    """Records a decision.
+
+    Returns:
+        The run that asked, and the setting of its store.
+    """
+    import getpass
+    from datetime import datetime, timezone
+
+    from .cli_records import find_run, open_store
+    from .orchestration.launch.approval import decide
+
+    with open_store(metadata, run_id) as store:
+        run = find_run(store, run_id)
+        question = _question(store, run, node)
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        made = decide(
+            store, question, approve=approve, by=by or getpass.getuser(), note=note, now=now
+        )
+        setting = store.setting
+    if not quiet:
+        click.echo(f"{made.node_id} of run {run.id} is {made.verdict} by {made.by}.")
+    return run, setting
+
+
+def _question(store: MetadataStore, run: RunRecord, node: str | None) -> PendingApproval:
+    from .orchestration.launch.approval import pending
+    from .utils.errors import DataError, nearest
+
+    asked = {each.execution.node_id: each for each in pending(store, run.id)}
+    names = list(asked)
+    if node is None and len(asked) == 1:
+        return asked[names[0]]
+    if node in asked:
+        return asked[node]
+    raise DataError(
+        f"run {run.id} asks nobody's approval"
+        if not asked
+        else f"run {run.id} does not ask for approval of {node!r}"
+        if node
+        else f"run {run.id} asks for several approvals",
+        expected=", ".join(names) or "a run that is parked",
+        got=node or (f"a run that is {run.state.value}" if not asked else "no name of a node"),
+        suggestion=nearest(node, names) if node else None,
+        fix="see what waits: penstock approvals",
+    )
+
+
+def _go_on(run: RunRecord, setting: str, quiet: bool) -> int:
+    """Resumes a run that was parked by a runner of this machine; answers the exit code."""
+    import json
+    import time
+
+    from .cli_run import exit_code
+    from .orchestration.ir import load_ir
+    from .orchestration.launch.run import Run
+    from .orchestration.metadata.records import RunState
+    from .orchestration.runners.local import summary
+    from .orchestration.runners.local.local_runner import LocalRunner
+    from .orchestration.runners.local.progress import progress_for
+    from .utils import storage
+
+    if run.state is not RunState.PARKED:
+        return OK
+    then = Run(run.id, run.pipeline, str(run.properties.get("root", "")))
+    if not storage.exists(then.ir_path):
+        click.echo(f"Go on with it where it ran: penstock run … --resume {run.id}")
+        return OK
+    ir = load_ir(then.ir_path)
+    progress = progress_for(sys.stdout, ir.name, quiet=quiet)
+    began = time.monotonic()
+    try:
+        result = LocalRunner(metadata=setting, observer=progress).run(
+            ir,
+            parameters=json.loads(str(run.properties.get("parameters", "{}"))),
+            root=then.root,
+            resume=run.id,
+        )
+    finally:
+        progress.close()
+    seconds = time.monotonic() - began
+    again = f"penstock run {then.ir_path} --resume {run.id}"
+    if result.succeeded and not quiet:
+        click.echo(summary.success_text(result, ir, seconds, sys.stdout))
+    elif result.parked and not result.failed:
+        click.echo(summary.parked_text(result, seconds, again, sys.stderr), err=True)
+    elif not result.succeeded:
+        click.echo(summary.failure_text(result, seconds, again, sys.stderr), err=True)
+        return exit_code(result) or FAILED
+    return exit_code(result)
