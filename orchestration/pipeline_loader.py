@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Loads the pipeline that a command line names.
 
-    pipeline.py                        a file; a folder stands for the `pipeline.py` in it
+    pipeline.py                        a file; a folder stands for the `pipeline.py` in it, or
+                                       the `pipeline.yaml` where there is none
     pipeline.py:create_small           a function or pipeline in it
     my_project.pipelines:create_big    the same in an importable module
     pipeline.json                      a compiled pipeline
+    pipeline.yaml                      a pipeline written in YAML (docs/yaml.md)
 
 Without a name after the colon, `create_pipeline` is called (without arguments), else
 `pipeline` is taken, else the only pipeline in the module.
@@ -33,6 +35,7 @@ from .user_traceback import raised_in_user_code
 _FACTORY = "create_pipeline"
 _VARIABLE = "pipeline"
 _DEFAULT_FILE = "pipeline.py"
+_YAML = (".yaml", ".yml")
 _PACKAGE_DIR = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 _PACKAGE = __name__.split(".", 1)[0]
 
@@ -49,9 +52,25 @@ def load_pipeline(target: str) -> Pipeline | PipelineIR:
     if place.endswith(".json"):
         _check_exists(place, target)
         return load_ir(place)
-    module = _import_file(place, target) if _is_path(place) else _import_module(place, target)
+    written = _yaml_file(place)
+    if written:
+        from .yaml_form.reader import load_yaml_pipeline
+
+        _check_exists(written, target)
+        return load_yaml_pipeline(written)
+    module = import_file(place, target) if _is_path(place) else _import_module(place, target)
     found = _named(module, attribute, target) if attribute else _only_pipeline(module, target)
     return _built(found, attribute or _FACTORY, target)
+
+
+def _yaml_file(place: str) -> str:
+    """The YAML file that a place means; empty where it means something else."""
+    if place.endswith(_YAML):
+        return place
+    if os.path.isdir(place) and not os.path.exists(os.path.join(place, _DEFAULT_FILE)):
+        files = [os.path.join(place, "pipeline" + ending) for ending in _YAML]
+        return next((file for file in files if os.path.exists(file)), "")
+    return ""
 
 
 def split_target(target: str) -> tuple[str, str]:
@@ -73,10 +92,12 @@ def _check_exists(path: str, target: str) -> None:
     while not os.path.isdir(folder):
         path, folder = folder, os.path.dirname(folder) or "."
     siblings = sorted(
-        name for name in os.listdir(folder) if name.endswith((".py", ".json")) or "." not in name
+        name
+        for name in os.listdir(folder)
+        if name.endswith((".py", ".json", *_YAML)) or "." not in name
     )
     close = nearest(os.path.basename(path), siblings)
-    shown = ", ".join(name for name in siblings if name.endswith(".py"))
+    shown = ", ".join(name for name in siblings if name.endswith((".py", *_YAML)))
     raise CodeError(
         f"there is no {display_path(path)}",
         expected=f"a pipeline's file; {display_path(os.path.abspath(folder))} has "
@@ -87,7 +108,17 @@ def _check_exists(path: str, target: str) -> None:
     )
 
 
-def _import_file(place: str, target: str) -> ModuleType:
+def import_file(place: str, target: str) -> ModuleType:
+    """The module in a Python file, imported under the name that Python itself would give it.
+
+    Args:
+        place: The file, or a folder that stands for the `pipeline.py` in it.
+        target: What the user wrote, for messages.
+
+    Raises:
+        CodeError: There is no such file, or another module has its name.
+        UserCodeError: It raised.
+    """
     path = os.path.join(place, _DEFAULT_FILE) if os.path.isdir(place) else place
     _check_exists(path, target)
     path = os.path.realpath(path)
@@ -98,7 +129,7 @@ def _import_file(place: str, target: str) -> ModuleType:
             expected="a file name such as pipeline.py: letters, digits and '_', then .py",
             got=os.path.basename(path),
         )
-    folder, name = _import_name(path, stem)
+    folder, name = import_name(path)
     _prepend_to_path(folder)
     loaded = sys.modules.get(name)
     if loaded is not None and not _same_file(loaded, path):
@@ -119,18 +150,22 @@ def _import_file(place: str, target: str) -> ModuleType:
     return module
 
 
-def _import_name(path: str, stem: str) -> tuple[str, str]:
-    """The folder to put on `sys.path`, and the dotted name to import from there."""
+def import_name(path: str) -> tuple[str, str]:
+    """The folder to put on `sys.path` for a file, and the dotted name to import from there.
+
+    Raises:
+        CodeError: A package around it has a folder whose name Python cannot import.
+    """
     folder = os.path.dirname(path)
+    stem = os.path.splitext(os.path.basename(path))[0]
     if os.path.commonpath([_PACKAGE_DIR, folder]) == _PACKAGE_DIR:
         # One of our own example pipelines: a second copy of this package, imported under its
         # folder's name, would not know the classes of the first.
         below = os.path.relpath(folder, _PACKAGE_DIR).split(os.sep)
         if below[0] == "pipelines":
             return os.path.dirname(_PACKAGE_DIR), ".".join([_PACKAGE, *below, stem])
-        return folder, stem
     parts = [stem]
-    while os.path.isfile(os.path.join(folder, "__init__.py")):
+    while folder != _PACKAGE_DIR and os.path.isfile(os.path.join(folder, "__init__.py")):
         folder, name = os.path.split(folder)
         if not name.isidentifier():
             raise CodeError(

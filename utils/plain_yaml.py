@@ -16,7 +16,8 @@ from typing import Any
 
 from .errors import ParameterError
 
-_RESOLVERS: tuple[tuple[str, str, str], ...] = (
+#: How plain scalars are told apart: tag, pattern, first characters.
+RESOLVERS: tuple[tuple[str, str, str], ...] = (
     ("tag:yaml.org,2002:bool", r"(?:true|True|TRUE|false|False|FALSE)\Z", "tTfF"),
     ("tag:yaml.org,2002:int", r"[-+]?(?:0|[1-9][0-9]*|0o[0-7]+|0x[0-9a-fA-F]+)\Z", "-+0123456789"),
     (
@@ -31,14 +32,15 @@ _RESOLVERS: tuple[tuple[str, str, str], ...] = (
 
 
 @functools.cache
-def _loader() -> Any:
+def plain_loader() -> Any:
+    """The class of PyYAML loaders that read so."""
     import yaml
 
     class Loader(yaml.SafeLoader):
         """Resolves plain scalars as YAML 1.2 does."""
 
     Loader.yaml_implicit_resolvers = {}
-    for tag, pattern, first in _RESOLVERS:
+    for tag, pattern, first in RESOLVERS:
         letters = [*first, ""] if tag.endswith("null") else list(first)
         Loader.add_implicit_resolver(tag, re.compile(pattern), letters)
 
@@ -81,7 +83,7 @@ def read_yaml(text: str, *, source: str) -> Any:
     import yaml
 
     try:
-        return yaml.load(text, Loader=_loader())
+        return yaml.load(text, Loader=plain_loader())
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise ParameterError(
