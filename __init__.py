@@ -32,6 +32,7 @@ _HOMES = {
         "ValueArtifact",
     ),
     ".components.base.artifact_types": (
+        "ApprovalRecord",
         "Boolean",
         "ExampleAnomalies",
         "ExampleStatistics",
@@ -80,6 +81,12 @@ _HOMES = {
     ),
     ".components.base.function_component": ("component",),
     ".components.base.node": ("Resources",),
+    ".components.base.search_space": (
+        "Choice",
+        "FloatRange",
+        "IntRange",
+    ),
+    ".components.control.approval": ("Approval",),
     ".components.control.condition": ("Cond",),
     ".components.control.importer": ("Importer",),
     ".components.control.resolver": ("Resolver",),
@@ -112,15 +119,30 @@ _HOMES = {
     ".components.ingest.sql_example_gen": ("SqlExampleGen",),
     ".components.push.push_destination": (
         "Filesystem",
+        "KServe",
         "PushDestination",
+        "Webhook",
     ),
     ".components.push.pusher": ("Pusher",),
+    ".components.serve.infra_specs": (
+        "RequestSpec",
+        "ServingSpec",
+        "ValidationSpec",
+    ),
+    ".components.serve.infra_validator": ("InfraValidator",),
+    ".components.train.distribution": ("Distribution",),
     ".components.train.fn_args": ("FnArgs",),
     ".components.train.train_args": (
         "EvalArgs",
         "TrainArgs",
     ),
     ".components.train.trainer": ("Trainer",),
+    ".components.train.tuner": ("Tuner",),
+    ".components.train.tuner_args": (
+        "TuneArgs",
+        "TunerFnResult",
+    ),
+    ".components.transform.light.light_transform": ("LightTransform",),
     ".components.transform.splits_config": ("SplitsConfig",),
     ".components.transform.transform": ("Transform",),
     ".components.validate.comparators": (
@@ -160,6 +182,11 @@ _HOMES = {
         "RunResult",
     ),
     ".orchestration.runners.local.selection": ("Selection",),
+    ".orchestration.runners.local.tuning.tune": (
+        "resume_tuning",
+        "tune",
+    ),
+    ".orchestration.runners.local.tuning.tune_result": ("TuneResult",),
     ".utils.errors": ("PenstockError",),
 }
 
@@ -172,16 +199,20 @@ __all__ = [
     "RUN_ID",
     "AirflowDagRunner",
     "AirflowSettings",
+    "Approval",
+    "ApprovalRecord",
     "Artifact",
     "AvroExampleGen",
     "BeamDagRunner",
     "Boolean",
     "Channel",
+    "Choice",
     "Comparators",
     "Component",
     "Cond",
     "CsvExampleGen",
     "CustomValidationConfig",
+    "Distribution",
     "DistributionValidator",
     "DistributionValidatorConfig",
     "EvalArgs",
@@ -199,6 +230,7 @@ __all__ = [
     "FeatureComparator",
     "Filesystem",
     "Float",
+    "FloatRange",
     "FnArgs",
     "FunctionExampleGen",
     "HyperParameters",
@@ -207,16 +239,20 @@ __all__ = [
     "Importer",
     "InferenceResult",
     "InfraBlessing",
+    "InfraValidator",
     "Input",
     "InputConfig",
     "InputSplit",
     "InputUri",
+    "IntRange",
     "Integer",
     "JsonValue",
     "JsonlExampleGen",
+    "KServe",
     "KubeflowDagRunner",
     "LatestArtifactStrategy",
     "LatestBlessedModelStrategy",
+    "LightTransform",
     "LocalRunner",
     "MetadataStore",
     "Model",
@@ -245,6 +281,7 @@ __all__ = [
     "Pusher",
     "RangeConfig",
     "RejectedExamples",
+    "RequestSpec",
     "Resolver",
     "Resources",
     "RollingRange",
@@ -253,6 +290,7 @@ __all__ = [
     "Schema",
     "SchemaGen",
     "Selection",
+    "ServingSpec",
     "SlicingConfig",
     "SlicingSpec",
     "SpanRangeStrategy",
@@ -272,12 +310,20 @@ __all__ = [
     "Transform",
     "TransformCache",
     "TransformGraph",
+    "TuneArgs",
+    "TuneResult",
+    "Tuner",
+    "TunerFnResult",
     "TunerResults",
+    "ValidationSpec",
     "ValueArtifact",
+    "Webhook",
     "__version__",
     "component",
     "container_component",
     "output",
+    "resume_tuning",
+    "tune",
     "union",
 ]
 
@@ -294,6 +340,7 @@ if TYPE_CHECKING:
     from .components.base.artifact import PropertyType as PropertyType
     from .components.base.artifact import SplitArtifact as SplitArtifact
     from .components.base.artifact import ValueArtifact as ValueArtifact
+    from .components.base.artifact_types import ApprovalRecord as ApprovalRecord
     from .components.base.artifact_types import Boolean as Boolean
     from .components.base.artifact_types import ExampleAnomalies as ExampleAnomalies
     from .components.base.artifact_types import Examples as Examples
@@ -333,6 +380,10 @@ if TYPE_CHECKING:
     from .components.base.expression import RuntimeParameter as RuntimeParameter
     from .components.base.function_component import component as component
     from .components.base.node import Resources as Resources
+    from .components.base.search_space import Choice as Choice
+    from .components.base.search_space import FloatRange as FloatRange
+    from .components.base.search_space import IntRange as IntRange
+    from .components.control.approval import Approval as Approval
     from .components.control.condition import Cond as Cond
     from .components.control.importer import Importer as Importer
     from .components.control.resolver import Resolver as Resolver
@@ -360,12 +411,23 @@ if TYPE_CHECKING:
     from .components.ingest.payload import PayloadFormat as PayloadFormat
     from .components.ingest.sql_example_gen import SqlExampleGen as SqlExampleGen
     from .components.push.push_destination import Filesystem as Filesystem
+    from .components.push.push_destination import KServe as KServe
     from .components.push.push_destination import PushDestination as PushDestination
+    from .components.push.push_destination import Webhook as Webhook
     from .components.push.pusher import Pusher as Pusher
+    from .components.serve.infra_specs import RequestSpec as RequestSpec
+    from .components.serve.infra_specs import ServingSpec as ServingSpec
+    from .components.serve.infra_specs import ValidationSpec as ValidationSpec
+    from .components.serve.infra_validator import InfraValidator as InfraValidator
+    from .components.train.distribution import Distribution as Distribution
     from .components.train.fn_args import FnArgs as FnArgs
     from .components.train.train_args import EvalArgs as EvalArgs
     from .components.train.train_args import TrainArgs as TrainArgs
     from .components.train.trainer import Trainer as Trainer
+    from .components.train.tuner import Tuner as Tuner
+    from .components.train.tuner_args import TuneArgs as TuneArgs
+    from .components.train.tuner_args import TunerFnResult as TunerFnResult
+    from .components.transform.light.light_transform import LightTransform as LightTransform
     from .components.transform.splits_config import SplitsConfig as SplitsConfig
     from .components.transform.transform import Transform as Transform
     from .components.validate.comparators import Comparators as Comparators
@@ -405,6 +467,9 @@ if TYPE_CHECKING:
     from .orchestration.runners.local.local_runner import LocalRunner as LocalRunner
     from .orchestration.runners.local.local_runner import RunResult as RunResult
     from .orchestration.runners.local.selection import Selection as Selection
+    from .orchestration.runners.local.tuning.tune import resume_tuning as resume_tuning
+    from .orchestration.runners.local.tuning.tune import tune as tune
+    from .orchestration.runners.local.tuning.tune_result import TuneResult as TuneResult
     from .utils.errors import PenstockError as PenstockError
 
 

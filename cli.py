@@ -8,13 +8,20 @@ from collections.abc import Sequence
 import click
 
 from .cli_anomalies import anomalies_group
+from .cli_approve import approvals, approve, reject
 from .cli_commands import EXIT_CODES, HelpfulCommand, Program
 from .cli_completion import completion
 from .cli_data import data_group
+from .cli_export import export
 from .cli_image import image_group
 from .cli_init import init
+from .cli_model_stages import models_group
+from .cli_reproduce import reproduce
 from .cli_run import compile_command, node_group, plan, run
+from .cli_serve import serve
 from .cli_store import artifacts_group, cache_group, gc, lineage, runs_group
+from .cli_tune import tune
+from .cli_watch import watch
 
 
 class _Root(Program):
@@ -58,10 +65,12 @@ def cli() -> None:
     """
 
 
-cli.add("Pipelines", run, plan, compile_command, node_group, image_group)
+cli.add("Pipelines", run, watch, plan, tune, compile_command, export, node_group, image_group)
 cli.add(
     "What happened", runs_group, artifacts_group, anomalies_group, data_group, lineage, cache_group
 )
+cli.add("Gates", approvals, approve, reject)
+cli.add("Models", models_group, reproduce, serve)
 cli.add("Housekeeping", gc, init, completion)
 
 

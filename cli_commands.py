@@ -18,13 +18,14 @@ from .utils.errors import Cancelled, GateError, PenstockError
 from .utils.terminal import CurrentStderr, Paint
 
 #: Exit codes, as the help tells them.
-OK, FAILED, USAGE, REFUSED, BUG, STOPPED, PIPE_CLOSED = 0, 1, 2, 3, 70, 130, 141
+OK, FAILED, USAGE, REFUSED, PARKED, BUG, STOPPED, PIPE_CLOSED = 0, 1, 2, 3, 4, 70, 130, 141
 
 EXIT_CODES = (
     (str(OK), "all went well"),
     (str(FAILED), "a node failed"),
     (str(USAGE), "the command, a setting, the pipeline or its graph is wrong; nothing ran"),
     (str(REFUSED), "a gate (validation, blessing) refused to let something pass"),
+    (str(PARKED), "a node waits for somebody's approval; the run goes on once it has it"),
     (str(BUG), "a defect of Penstock itself"),
     (str(STOPPED), "stopped by Ctrl-C or SIGTERM"),
 )

@@ -27,6 +27,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 VALUES, WHERE, WHICH, HOW, SHOW = "Values", "Where", "Which nodes", "How", "Output"
 
+#: What a folder's pipeline is in.
+_DEFAULT_FILES = ("pipeline.py", "pipeline.yaml", "pipeline.yml")
+
 #: Names of the environment variables that stand for options.
 METADATA_VARIABLE = "PENSTOCK_METADATA"
 
@@ -104,6 +107,19 @@ cache_options = _all(
     option("--no-cache", is_flag=True, heading=HOW, help="The same as --cache off."),
 )  # fmt: skip
 
+resume_options = _all(
+    option(
+        "--resume", metavar="RUN", heading=HOW, shell_complete=complete_run,
+        help="Go on with a run that failed or was stopped (its id, or last); what it finished "
+        "is reused.",
+    ),
+    option(
+        "--take-over", is_flag=True, heading=HOW,
+        help="With --resume: even if an outside engine or another machine may still work at "
+        "it; what that has under way can then be published no more.",
+    ),
+)  # fmt: skip
+
 json_option = option("--json", "as_json", is_flag=True, heading=SHOW, help="Print JSON.")
 
 
@@ -174,7 +190,7 @@ def load_with_settings(
     from .orchestration.pipeline_loader import load_pipeline
     from .utils.errors import CodeError, ParameterError
 
-    if target == "." and not os.path.exists("pipeline.py"):
+    if target == "." and not any(map(os.path.exists, _DEFAULT_FILES)):
         raise CodeError(
             "no pipeline was named, and there is no pipeline.py in this folder",
             expected="a file (pipeline.py), a module (package.module) or a compiled pipeline",

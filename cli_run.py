@@ -18,6 +18,7 @@ import click
 from .cli_commands import (
     FAILED,
     OK,
+    PARKED,
     REFUSED,
     STOPPED,
     HelpfulCommand,
@@ -40,6 +41,7 @@ from .cli_options import (
     param_option,
     parameters,
     place_options,
+    resume_options,
     selection,
     selection_options,
     setting_options,
@@ -52,6 +54,9 @@ if TYPE_CHECKING:
     from .orchestration.launch.outcome import RunObserver
     from .orchestration.metadata.store import MetadataStore
     from .orchestration.runners.run_result import RunResult
+
+#: Options that are not given again when a run is resumed.
+_NOT_AGAIN = ("run_id", "resume", "take_over", "quiet", "as_json")
 
 #: How `plan` puts what would become of a node.
 _WILL = {"run": "run", "reuse": "reuse", "skip": "skip", "after": "may run"}
@@ -71,11 +76,7 @@ _WILL = {"run": "run", "reuse": "reuse", "skip": "skip", "after": "may run"}
 @value_options
 @selection_options
 @option("--run-id", metavar="ID", heading=HOW, help="Name the run instead of making an id up.")
-@option(
-    "--resume", metavar="RUN", heading=HOW, shell_complete=complete_run,
-    help="Go on with a run that failed or was stopped (its id, or last); what it finished is "
-    "reused.",
-)  # fmt: skip
+@resume_options
 @cache_options
 @option(
     "--max-workers", type=click.IntRange(min=1), metavar="N", heading=HOW,
@@ -111,12 +112,14 @@ def run(ctx: click.Context, /, quiet: bool, as_json: bool, **options: Any) -> No
     from .orchestration.runners.run_result import RunResult
     from .utils.errors import Cancelled
 
+    if options["take_over"] and not options["resume"]:
+        raise click.UsageError("--take-over goes with --resume.")
     if options["resume"] and options["run_id"]:
         raise click.UsageError("--resume and --run-id contradict each other.")
     loaded = _load(options, run_id=options["run_id"] or new_run_id())
-    resume = _run_to_resume(loaded, options["resume"])
+    resume = _run_to_resume(loaded, options["resume"], options["take_over"])
     run_id = resume or loaded.run.id
-    words = given_again(ctx, without={"run_id": 0, "resume": 0, "quiet": 0, "as_json": 0})
+    words = given_again(ctx, without=dict.fromkeys(_NOT_AGAIN))
     again = shlex.join([*words, "--resume", run_id])
     progress = progress_for(sys.stderr if as_json else sys.stdout, loaded.ir.name, quiet=quiet)
     started = time.monotonic()
@@ -168,14 +171,16 @@ def _runner(
     return functools.partial(runner.run, selection=chosen)
 
 
-def _run_to_resume(loaded: Loaded, text: str | None) -> str | None:
+def _run_to_resume(loaded: Loaded, text: str | None, take_over: bool) -> str | None:
     """The id of the run that `--resume` means: an id, a unique part of one, or `last`."""
     from .cli_records import find_run
+    from .orchestration.launch.finish import abandon_run
 
     if not text:
         return None
     with store_for_reading(loaded) as store:
-        return find_run(store, text, loaded.ir.name).id
+        found = find_run(store, text, loaded.ir.name)
+        return abandon_run(store, found.id).id if take_over else found.id
 
 
 def _load(options: dict[str, Any], *, run_id: str | None = None) -> Loaded:
@@ -204,7 +209,9 @@ def _report(
     except BrokenPipeError:
         # The exit code tells how the run ended, whoever reads what was said of it.
         drop_output()
-    if stopped or not result.succeeded:
+    if result.parked and not (result.failed or stopped):
+        click.echo(summary.parked_text(result, seconds, again, sys.stderr), err=True)
+    elif stopped or not result.succeeded:
         text = summary.failure_text(result, seconds, again, sys.stderr, stopped=stopped)
         click.echo(text, err=True)
 
@@ -216,6 +223,8 @@ def exit_code(result: RunResult) -> int:
     if result.succeeded:
         return OK
     failed = result.failed
+    if result.parked and not failed:
+        return PARKED
     refused = bool(failed) and all(isinstance(each.error, GateError) for each in failed)
     return REFUSED if refused else FAILED
 
@@ -425,6 +434,8 @@ def node_run(ctx: click.Context, /, ir_path: str, node_id: str, **options: Any) 
     result = RunResult(described, {node_id: outcome})
     if result.failed:
         click.echo(summary.failure_text(result, outcome.seconds, "", sys.stderr), err=True)
+    elif result.parked:
+        click.echo(summary.parked_text(result, outcome.seconds, "", sys.stderr), err=True)
     ctx.exit(STOPPED if outcome.state.value == "cancelled" else exit_code(result))
 
 

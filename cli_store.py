@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from .cli_commands import HelpfulCommand, HelpfulGroup
-from .cli_completion import complete_node
+from .cli_completion import complete_node, complete_run
 from .cli_options import (
     METADATA_VARIABLE,
     SHOW,
@@ -47,7 +47,8 @@ def runs_group() -> None:
 )
 @option("--pipeline", metavar="NAME", heading=SHOW, help="Only those of this pipeline.")
 @option(
-    "--state", type=click.Choice(["running", "complete", "failed", "canceled", "interrupted"]),
+    "--state",
+    type=click.Choice(["running", "complete", "failed", "canceled", "interrupted", "parked"]),
     heading=SHOW, help="Only those that stand so.",
 )  # fmt: skip
 @option(
@@ -177,6 +178,34 @@ def runs_logs(run_id: str, node: str | None, follow: bool, metadata: str | None)
         if node is None or len(logs) > 1:
             click.echo(heading(f"==> {name} <=="))
         print_log(path)
+
+
+@runs_group.command(
+    "end",
+    examples=[
+        ("runs end 20261120T0930", "an engine that is gone left it open; now it can be resumed"),
+    ],
+)
+@click.argument("run_id", metavar="RUN", shell_complete=complete_run)
+@store_option
+@json_option
+def runs_end(run_id: str, metadata: str | None, as_json: bool) -> None:
+    """End a run that nobody works at any more, so that `penstock run --resume` takes it up.
+
+    That is for runs of outside engines (`penstock node run`) and of other machines, of which
+    nobody can tell from here whether they go on. Should somebody still work at it, what is
+    under way is shut out: it can publish nothing any more. A run whose process is alive on
+    this machine is not ended: stop that process.
+    """
+    from .cli_records import find_run, open_store, run_document
+    from .orchestration.launch.finish import abandon_run
+
+    with open_store(metadata, run_id) as store:
+        ended = run_document(abandon_run(store, find_run(store, run_id).id))
+    if as_json:
+        print_json(ended)
+    else:
+        click.echo(f"run {ended['run']} is {ended['state']}")
 
 
 @click.group("artifacts", cls=HelpfulGroup)

@@ -18,19 +18,26 @@ import penstock
 #: What only executors may import, by top-level module.
 HEAVY = {
     "apache_beam",
+    "jax",
     "keras",
+    "keras_tuner",
     "kfp",
+    "kserve",
     "matplotlib",
+    "optuna",
     "pandas",
     "pyarrow",
     "scipy",
     "sklearn",
+    "skops",
     "tensorflow",
     "tensorflow_data_validation",
     "tensorflow_model_analysis",
     "tensorflow_transform",
     "tf_keras",
     "tfx_bsl",
+    "torch",
+    "xgboost",
 }
 
 #: Declaring, compiling, orchestrating, recording.

@@ -16,6 +16,7 @@ engine can each lay them out in their own way.
     ├── FingerprintError  something that must be hashed cannot be
     ├── DataError         input data is not what it should be
     ├── GateError         a gate (validation, blessing) refused to let something pass
+    ├── ApprovalPending   a node waits for somebody's decision
     └── ExecutionError    a node failed while running
         ├── UserCodeError     in code that the user wrote
         ├── NodeTimeout       by running longer than it may
@@ -83,6 +84,12 @@ class PenstockError(Exception):
         lines = [f"  {label + ':':<14}{text}" for label, text in rows if text]
         return "\n".join([head, *lines])
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows of the error in a notebook: what to mend, not our own lines."""
+        from .notebook_errors import lines_of
+
+        return lines_of(self)
+
     def to_dict(self) -> dict[str, str]:
         """The parts that are set, by name, with the error's class as `kind`."""
         parts = {
@@ -147,6 +154,10 @@ class DataError(PenstockError):
 
 class GateError(PenstockError):
     """A gate refused to let an artifact pass."""
+
+
+class ApprovalPending(PenstockError):
+    """A node waits for somebody's decision, and nothing waits for the node meanwhile."""
 
 
 class ExecutionError(PenstockError):

@@ -36,6 +36,8 @@ _EXTRAS = {
     "tf_keras": "ml",
     "tfx_bsl": "ml",
     "kfp": "kubeflow",
+    "keras_tuner": "tune",
+    "optuna": "tune",
 }
 
 

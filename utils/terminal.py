@@ -19,6 +19,7 @@ GLYPHS = {
     "skipped": ("–", "-"),
     "failed": ("✘", "x"),
     "cancelled": ("■", "!"),
+    "parked": ("◆", "?"),
 }
 
 

@@ -111,11 +111,44 @@ def iter_record_batches(
     """
     schema = _selected(examples_schema(examples), columns, examples)
     for path in split_files(examples, split):
-        if _is_parquet(path):
-            yield from _read_parquet(path, batch_size, schema)
-        else:
-            for batch in _decode(path, batch_size, schema):
-                yield to_plain_batch(batch, schema)
+        yield from iter_file_batches(path, schema, batch_size)
+
+
+def iter_file_batches(
+    path: str,
+    schema: pa.Schema,
+    batch_size: int = BATCH_ROWS,
+    row_groups: Sequence[int] | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Records of one file in order, columns plain.
+
+    Args:
+        path: One of the files that `split_files` names.
+        schema: Columns to read, as `examples_schema` describes them.
+        batch_size: At most this many records in a batch.
+        row_groups: Numbers of row groups to read, of a Parquet file; all by default.
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    if _is_parquet(path):
+        yield from _read_parquet(path, batch_size, schema, row_groups)
+        return
+    for batch in _decode(path, batch_size, schema):
+        yield to_plain_batch(batch, schema)
+
+
+def row_group_sizes(path: str) -> list[int] | None:
+    """Number of records in each row group of a Parquet file; None for TFRecord files.
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    if not _is_parquet(path):
+        return None
+    with _explained(path), pq.ParquetFile(path) as file:
+        metadata = file.metadata
+        return [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
 
 
 def iter_tfdv_batches(
@@ -170,9 +203,12 @@ def _selected(schema: pa.Schema, columns: Sequence[str] | None, examples: Exampl
     return pa.schema([schema.field(name) for name in columns])
 
 
-def _read_parquet(path: str, batch_size: int, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _read_parquet(
+    path: str, batch_size: int, schema: pa.Schema, row_groups: Sequence[int] | None = None
+) -> Iterator[pa.RecordBatch]:
     with _explained(path), pq.ParquetFile(path, memory_map=True) as file:
-        for batch in file.iter_batches(batch_size, columns=schema.names):
+        groups = None if row_groups is None else list(row_groups)
+        for batch in file.iter_batches(batch_size, groups, columns=schema.names):
             arrays = [batch.column(batch.schema.get_field_index(n)) for n in schema.names]
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 

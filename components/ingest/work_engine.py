@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where an example generator's jobs are done: here, in processes beside, or on Beam.
+"""Where jobs over files and shards are done: here, in processes beside, or on Beam.
 
 A job is one file to scan or one shard to write. What it does depends on the job alone, so
 results do not depend on the engine.
@@ -140,7 +140,7 @@ class BeamEngine:
         except Exception as error:
             # Beam wraps what fails in its workers in exceptions of many kinds.
             raise ExecutionError(
-                "the Beam pipeline of the example generator failed",
+                "the node's Beam pipeline failed",
                 node=self._node,
                 got=str(error).strip().rsplit("\n", 1)[-1][:500],
                 fix="the node's log has the whole traceback",

@@ -17,12 +17,13 @@ import os
 import sys
 import textwrap
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import CodeError
 from .bundle import CodeBundle
 from .closure import collect_text
 from .scopes import global_names
+from .search import FRAMEWORK
 from .sources import parse
 
 _CONSTANTS = (type(None), bool, int, float, complex, str, bytes)
@@ -34,30 +35,85 @@ def collect_cells(entry: FunctionType | type) -> tuple[CodeBundle, str]:
     Raises:
         CodeError: Its source is not known, or it needs something that cannot travel.
     """
-    module = _CellModule(entry)
+    module = CellModule(entry)
     name = f"notebook_{entry.__name__}"
     return collect_text(module.text(), name, f"notebook cell of {entry.__name__}"), name
 
 
-class _CellModule:
-    """Gathers what a cell's function needs."""
+class CellImport(NamedTuple):
+    """What makes a name available, sorted as it stands in a module.
+
+    Attributes:
+        module: Dotted name of the module.
+        attribute: What is taken from it; empty for the module itself.
+        name: The name that it gets.
+    """
+
+    module: str
+    attribute: str
+    name: str
+
+    def __str__(self) -> str:
+        origin = self.attribute or self.module
+        renamed = "" if origin == self.name else f" as {self.name}"
+        head = f"from {self.module} import {origin}" if self.attribute else f"import {origin}"
+        return head + renamed
+
+
+class CellModule:
+    """What a function or class from a notebook's cell needs.
+
+    Attributes:
+        imports: What is imported, by name.
+        constants: Python source of constants, by name.
+        sources: Sources of functions and classes by name, each after those that it refers to.
+
+    Args:
+        entry: The function or class.
+
+    Raises:
+        CodeError: The interpreter did not keep its source.
+    """
 
     def __init__(self, entry: FunctionType | type) -> None:
         self._entry = entry.__name__
         self._globals = vars(sys.modules[entry.__module__])
         if isinstance(entry, FunctionType):
             self._globals = entry.__globals__
-        self._imports: dict[str, str] = {}
-        self._constants: dict[str, str] = {}
-        self._sources: dict[str, str] = {}
+        self.imports: dict[str, CellImport] = {}
+        self.constants: dict[str, str] = {}
+        self.sources: dict[str, str] = {}
         self._missing: list[str] = []
         self._add_source(entry)
+
+    @property
+    def postponed(self) -> bool:
+        """Whether the notebook has `from __future__ import annotations`."""
+        return (
+            "annotations" in self._globals
+            and getattr(self._globals["annotations"], "compiler_flag", None) is not None
+        )
 
     def text(self) -> str:
         """The module's source.
 
         Raises:
             CodeError: Something that it needs cannot travel.
+        """
+        self.check()
+        parts = [
+            "from __future__ import annotations\n" if self.postponed else "",
+            "".join(f"{line}\n" for line in sorted(self.imports.values())),
+            "".join(f"{name} = {value}\n" for name, value in sorted(self.constants.items())),
+            *self.sources.values(),
+        ]
+        return "\n\n".join(part for part in parts if part)
+
+    def check(self) -> None:
+        """Checks that all that it needs can travel.
+
+        Raises:
+            CodeError: Something cannot.
         """
         if self._missing:
             names = ", ".join(sorted(set(self._missing)))
@@ -72,33 +128,20 @@ class _CellModule:
                 fix=f"create {names} inside {self._entry}, pass them as parameters, or move "
                 "the code to a .py file",
             )
-        parts = [
-            "from __future__ import annotations\n" if self._postponed() else "",
-            "".join(f"{line}\n" for _, line in sorted(self._imports.items())),
-            "".join(f"{name} = {value}\n" for name, value in sorted(self._constants.items())),
-            *self._sources.values(),
-        ]
-        return "\n\n".join(part for part in parts if part)
-
-    def _postponed(self) -> bool:
-        return (
-            "annotations" in self._globals
-            and getattr(self._globals["annotations"], "compiler_flag", None) is not None
-        )
 
     def _add_source(self, value: FunctionType | type) -> None:
         name = value.__name__
-        if name in self._sources:
+        if name in self.sources:
             return
-        self._sources[name] = ""
+        self.sources[name] = ""
         text = cell_source(value)
         needed = global_names(parse(text, f"notebook cell of {name}").body[0])
         for found in sorted(needed - {name}):
             if found in self._globals:
                 self._add(found, self._globals[found])
         # Reinserted last: what it refers to now stands before it.
-        del self._sources[name]
-        self._sources[name] = text
+        del self.sources[name]
+        self.sources[name] = text
 
     def _add(self, name: str, value: Any) -> None:
         wrapped = getattr(value, "__wrapped__", None)
@@ -107,10 +150,9 @@ class _CellModule:
             value = wrapped
         literal = _literal(value)
         if isinstance(value, ModuleType):
-            plain = value.__name__ == name
-            self._imports[name] = f"import {value.__name__}" + ("" if plain else f" as {name}")
+            self.imports[name] = CellImport(value.__name__, "", name)
         elif literal is not None:
-            self._constants[name] = literal
+            self.constants[name] = literal
         elif _from_cell(value) and value.__name__ == name:
             self._add_source(value)
         else:
@@ -118,10 +160,7 @@ class _CellModule:
             if place is None:
                 self._missing.append(name)
                 return
-            module, attribute = place
-            self._imports[name] = f"from {module} import {attribute}" + (
-                "" if attribute == name else f" as {name}"
-            )
+            self.imports[name] = CellImport(*place, name)
 
 
 def cell_source(value: FunctionType | type) -> str:
@@ -193,6 +232,13 @@ def _importable(name: str, value: Any) -> tuple[str, str] | None:
     """(module, name in it) under which `value` can be imported; None where it cannot."""
     module = getattr(value, "__module__", None)
     qualname = getattr(value, "__qualname__", None)
+    # Our own names are best known by where people import them from.
+    root = sys.modules.get(FRAMEWORK)
+    if isinstance(module, str) and module.startswith(f"{FRAMEWORK}.") and root is not None:
+        for attribute in (getattr(value, "__name__", None), name):
+            public = isinstance(attribute, str) and attribute in getattr(root, "__all__", ())
+            if public and getattr(root, attribute) is value:
+                return FRAMEWORK, str(attribute)
     for attribute in (qualname, getattr(value, "__name__", None), name):
         if isinstance(module, str) and isinstance(attribute, str) and attribute.isidentifier():
             found = sys.modules.get(module)
