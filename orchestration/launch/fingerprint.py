@@ -13,7 +13,8 @@ ingredient          what it is
                     code that it reaches (`utils.user_code`)
 `parameter.<name>`  the resolved value
 `input.<name>`      content digests of the artifacts, in order, with the properties that
-                    executors read; not their ids or URIs
+                    executors read; not their ids or URIs. An analyzer cache does not
+                    count, as what a Transform writes is the same with and without it
 `external.<file>`   content digest of a file outside the pipeline that the node reads
 ==================  ===================================================================
 
@@ -27,12 +28,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...components.base.artifact import Artifact, PropertyValue
+from ...components.base.artifact_types import TransformCache
 from ...utils.errors import FingerprintError
 from ...utils.hashing import digest_json
 from ..ir import NodeIR
 from .input_resolution import ResolvedNode
 
 ALGORITHM = "1"
+
+#: Types of inputs that only spare work: what a node writes is the same whatever they hold.
+_SPARE_WORK = frozenset({TransformCache.TYPE_NAME})
 
 #: Parameters that say where something is, not what: their content is digested instead.
 _LOCATION_PARAMETERS = frozenset({"module_file"})
@@ -67,6 +72,8 @@ def cache_key(node: NodeIR, resolved: ResolvedNode) -> CacheKey:
         if name not in _LOCATION_PARAMETERS:
             parts[f"parameter.{name}"] = digest_json(value)
     for name, artifacts in resolved.inputs.items():
+        if node.inputs[name].type in _SPARE_WORK:
+            continue
         parts[f"input.{name}"] = digest_json(_input(node.id, name, artifacts))
     for path, digest in resolved.external_files.items():
         parts[f"external.{path}"] = digest
