@@ -26,6 +26,9 @@ _log = get_logger(__name__)
 #: Folder of a Model artifact that holds what servers load.
 SERVING_FOLDER = "Format-Serving"
 
+#: Folder of an InfraBlessing that holds a model with warm-up requests, if its property says so.
+_STAMPED_MODEL, _HAS_MODEL = "stamped_model", "has_model"
+
 #: Custom properties that the launcher sets: what the model will be in the registry.
 _NAME, _VERSION = "model_name", "model_version"
 
@@ -58,7 +61,7 @@ class PusherExecutor:
         if destination.webhook:
             # A missing secret is better found before anything is in its place than after.
             secret_of(destination.webhook)
-        source = _serving_folder(task.input("model", Model), task.node_id)
+        source = _stamped_model(task) or _serving_folder(task.input("model", Model), task.node_id)
         facts: dict[str, PropertyValue] = {
             "pushed": 1,
             "pushed_by": pusher_name(task.pipeline_name, task.node_id),
@@ -96,7 +99,7 @@ def _to_filesystem(task: Task, filesystem: Filesystem, source: str) -> Publicati
             "execution_id": task.execution_id,
             "model_id": model.id,
             "model_uri": model.uri,
-            "model_digest": model.content_digest,
+            "model_digest": _digest(task),
             **{name: announced[name] for name in (_NAME, _VERSION) if name in announced},
         },
         lambda copied, total: task.report_progress(copied, total, "bytes copied"),
@@ -132,7 +135,7 @@ def _described(
         name=str(artifact.custom_properties.get(_NAME, task.pipeline_name)),
         version=str(artifact.custom_properties.get(_VERSION, "")),
         number=str(facts.get("pushed_version", "")),
-        digest=task.input("model", Model).content_digest,
+        digest=_digest(task),
         place=str(facts.get("pushed_destination", artifact.uri)),
         base=filesystem.base_directory if filesystem else "",
         run_id=task.run_id,
@@ -190,6 +193,23 @@ def _refusal(task: Task) -> str | None:
         why = infra_blessing.custom_properties.get("reason")
         return "the model did not prove that it can be served" + (f": {why}" if why else "")
     return None
+
+
+def _stamped_model(task: Task) -> str | None:
+    """The copy of the model with warm-up requests, where the InfraValidator made one.
+
+    See `infra_validator` in https://www.tensorflow.org/tfx/guide/infra_validator.
+    """
+    blessing = task.optional_input("infra_blessing", InfraBlessing)
+    if blessing is None or blessing.custom_properties.get(_HAS_MODEL) != 1:
+        return None
+    return blessing.path(_STAMPED_MODEL)
+
+
+def _digest(task: Task) -> str:
+    """What tells the pushed files from others: a copy with warm-up requests is another."""
+    digest = task.input("model", Model).content_digest
+    return f"{digest}+warmup" if digest and _stamped_model(task) else digest
 
 
 def _serving_folder(model: Model, node_id: str) -> str:

@@ -50,6 +50,7 @@ def push(tmp_path: Path) -> Callable[..., Any]:
         infra_blessed: int | None = None,
         base: Path | str = tmp_path / "serving",
         node_id: str = "Pusher",
+        infra_blessing: InfraBlessing | None = None,
     ) -> Any:
         output = tmp_path / f"pushed{len(list(tmp_path.iterdir()))}"
         output.mkdir()
@@ -60,6 +61,8 @@ def push(tmp_path: Path) -> Callable[..., Any]:
         if infra_blessed is not None:
             properties = {"blessed": infra_blessed}
             inputs["infra_blessing"] = [InfraBlessing(custom_properties=properties)]
+        if infra_blessing is not None:
+            inputs["infra_blessing"] = [infra_blessing]
         parameters = {"push_destination": {"filesystem": {"base_directory": str(base)}}}
         task = Task(
             inputs=inputs,
@@ -134,6 +137,23 @@ def test_push_without_any_blessing_warns(
     with caplog.at_level(logging.WARNING):
         assert push(model("a"), None)[1]["pushed"] == 1
     assert "unproven" in caplog.text
+
+
+def test_copy_with_warmup_requests_is_what_is_pushed(model: Any, push: Any, tmp_path: Path) -> None:
+    """If it fails, warm-up requests that the InfraValidator wrote never reach the server."""
+    made = model("a")
+    stamped = tmp_path / "blessing" / "stamped_model"
+    shutil.copytree(Path(made.uri) / "Format-Serving", stamped)
+    (stamped / "assets.extra").mkdir()
+    (stamped / "assets.extra" / "tf_serving_warmup_requests").write_text("requests")
+    push(made)
+    infra = InfraBlessing(str(stamped.parent), custom_properties={"blessed": 1, "has_model": 1})
+    pushed, returned, _ = push(made, infra_blessing=infra)
+    warmup = Path("assets.extra", "tf_serving_warmup_requests")
+    assert returned["already_there"] == 0
+    assert (Path(returned["pushed_destination"]) / warmup).is_file()
+    assert (Path(pushed.uri) / warmup).is_file()
+    assert push(made, infra_blessing=infra)[1]["already_there"] == 1
 
 
 def test_repeated_push_adds_no_version(model: Any, push: Any, tmp_path: Path) -> None:
