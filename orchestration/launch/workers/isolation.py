@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -29,6 +31,25 @@ def environment(extra: Mapping[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def temporary_files() -> Iterator[None]:
+    """Lets this process make its temporary files in a folder that goes at the end of the block.
+
+    For processes that end without Python's own clearing up, as forked ones do: TensorFlow
+    leaves a file for every function that it traces, Beam folders.
+    """
+    before = tempfile.tempdir
+    # Not below the root: sockets lie there too, whose paths must be short.
+    folder = tempfile.mkdtemp(prefix="penstock-")
+    tempfile.tempdir = folder
+    try:
+        with environment({"TMPDIR": folder}):
+            yield
+    finally:
+        tempfile.tempdir = before
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 # The standard types must be known before artifacts of them are read.
@@ -21,7 +22,7 @@ from ....components.base.executor import Executor, ProgressCallback, Task, Worke
 from ....utils.errors import CodeError, ExecutionError
 from ....utils.hashing import digest_tree
 from ....utils.user_code import load_function
-from .isolation import environment, isolated
+from .isolation import environment, isolated, temporary_files
 from .messages import ArtifactDicts, CodeRef, WorkResult, WorkSpec
 from .peak_memory import peak_memory
 
@@ -33,7 +34,8 @@ def run_task(spec: WorkSpec, report_progress: ProgressCallback) -> WorkResult:
         PenstockError: The executor said what is wrong.
         Exception: Anything else that the executor or user code raised.
     """
-    with environment(spec.env):
+    own_files = temporary_files() if spec.heavy else nullcontext()
+    with environment(spec.env), own_files:
         started = time.perf_counter()
         executor = _load_executor(spec)
         code = {name: _load_code(ref) for name, ref in spec.code.items()}
