@@ -15,8 +15,15 @@ __version__ = "0.1.0"
 #: The public names, by the module that defines them. Type checkers and editors read the
 #: imports above instead; a test holds the two and `__all__` together.
 _HOMES = {
+    ".components.analyze.bulk_inferrer": ("BulkInferrer",),
     ".components.analyze.eval_config": ("EvalConfig",),
     ".components.analyze.evaluator": ("Evaluator",),
+    ".components.analyze.influence": ("FeatureInfluence",),
+    ".components.analyze.model_card": ("ModelCard",),
+    ".components.analyze.model_card_text": (
+        "ModelCardText",
+        "Risk",
+    ),
     ".components.base.annotations": (
         "Input",
         "OptionalInput",
@@ -25,12 +32,7 @@ _HOMES = {
         "Parameter",
         "output",
     ),
-    ".components.base.artifact": (
-        "Artifact",
-        "PropertyType",
-        "SplitArtifact",
-        "ValueArtifact",
-    ),
+    ".components.base.artifact": ("Artifact", "PropertyType", "SplitArtifact", "ValueArtifact"),
     ".components.base.artifact_types": (
         "ApprovalRecord",
         "Boolean",
@@ -38,6 +40,7 @@ _HOMES = {
         "ExampleStatistics",
         "Examples",
         "ExternalArtifact",
+        "FeatureInfluenceArtifact",
         "Float",
         "HyperParameters",
         "InferenceResult",
@@ -46,6 +49,7 @@ _HOMES = {
         "JsonValue",
         "Model",
         "ModelBlessing",
+        "ModelCardArtifact",
         "ModelEvaluation",
         "ModelRun",
         "PushedModel",
@@ -56,10 +60,7 @@ _HOMES = {
         "TransformGraph",
         "TunerResults",
     ),
-    ".components.base.channel": (
-        "Channel",
-        "union",
-    ),
+    ".components.base.channel": ("Channel", "union"),
     ".components.base.component": ("Component",),
     ".components.base.container_component": (
         "InputUri",
@@ -68,10 +69,7 @@ _HOMES = {
         "Text",
         "container_component",
     ),
-    ".components.base.executor": (
-        "Executor",
-        "Task",
-    ),
+    ".components.base.executor": ("Executor", "Task"),
     ".components.base.expression": (
         "FAILED_NODES",
         "PIPELINE_NAME",
@@ -81,15 +79,12 @@ _HOMES = {
     ),
     ".components.base.function_component": ("component",),
     ".components.base.node": ("Resources",),
-    ".components.base.search_space": (
-        "Choice",
-        "FloatRange",
-        "IntRange",
-    ),
+    ".components.base.search_space": ("Choice", "FloatRange", "IntRange"),
     ".components.control.approval": ("Approval",),
     ".components.control.condition": ("Cond",),
     ".components.control.importer": ("Importer",),
     ".components.control.resolver": ("Resolver",),
+    ".components.control.store_importer": ("StoreImporter",),
     ".components.control.strategies": (
         "LatestArtifactStrategy",
         "LatestBlessedModelStrategy",
@@ -109,39 +104,20 @@ _HOMES = {
         "StaticRange",
     ),
     ".components.ingest.jsonl_example_gen": ("JsonlExampleGen",),
-    ".components.ingest.output_config": (
-        "OutputConfig",
-        "OutputSplit",
-        "SplitConfig",
-    ),
+    ".components.ingest.output_config": ("OutputConfig", "OutputSplit", "SplitConfig"),
     ".components.ingest.parquet_example_gen": ("ParquetExampleGen",),
     ".components.ingest.payload": ("PayloadFormat",),
     ".components.ingest.sql_example_gen": ("SqlExampleGen",),
-    ".components.push.push_destination": (
-        "Filesystem",
-        "KServe",
-        "PushDestination",
-        "Webhook",
-    ),
+    ".components.push.push_destination": ("Filesystem", "KServe", "PushDestination", "Webhook"),
     ".components.push.pusher": ("Pusher",),
-    ".components.serve.infra_specs": (
-        "RequestSpec",
-        "ServingSpec",
-        "ValidationSpec",
-    ),
+    ".components.serve.infra_specs": ("RequestSpec", "ServingSpec", "ValidationSpec"),
     ".components.serve.infra_validator": ("InfraValidator",),
-    ".components.train.distribution": ("Distribution",),
+    ".components.train.distributed.distribution": ("Distribution",),
     ".components.train.fn_args": ("FnArgs",),
-    ".components.train.train_args": (
-        "EvalArgs",
-        "TrainArgs",
-    ),
+    ".components.train.train_args": ("EvalArgs", "TrainArgs"),
     ".components.train.trainer": ("Trainer",),
     ".components.train.tuner": ("Tuner",),
-    ".components.train.tuner_args": (
-        "TuneArgs",
-        "TunerFnResult",
-    ),
+    ".components.train.tuner_args": ("TuneArgs", "TunerFnResult"),
     ".components.transform.light.light_transform": ("LightTransform",),
     ".components.transform.splits_config": ("SplitsConfig",),
     ".components.transform.transform": ("Transform",),
@@ -153,40 +129,28 @@ _HOMES = {
     ".components.validate.custom_validation": ("CustomValidationConfig",),
     ".components.validate.distribution_config": ("DistributionValidatorConfig",),
     ".components.validate.distribution_validator": ("DistributionValidator",),
-    ".components.validate.example_diff": (
-        "ExampleDiff",
-        "ExampleDiffConfig",
-        "ExamplesDiff",
-    ),
+    ".components.validate.example_diff": ("ExampleDiff", "ExampleDiffConfig", "ExamplesDiff"),
     ".components.validate.example_validator": ("ExampleValidator",),
     ".components.validate.import_schema_gen": ("ImportSchemaGen",),
     ".components.validate.schema_gen": ("SchemaGen",),
     ".components.validate.statistics_gen": ("StatisticsGen",),
-    ".components.validate.stats_options": (
-        "SlicingConfig",
-        "SlicingSpec",
-        "StatsOptions",
-    ),
+    ".components.validate.stats_options": ("SlicingConfig", "SlicingSpec", "StatsOptions"),
     ".orchestration.ir": ("PipelineIR",),
     ".orchestration.metadata.store": ("MetadataStore",),
-    ".orchestration.pipeline": (
-        "Pipeline",
-        "PipelineInputs",
-    ),
+    ".orchestration.pipeline": ("Pipeline", "PipelineInputs"),
     ".orchestration.runners.airflow.airflow_dag_runner": ("AirflowDagRunner",),
     ".orchestration.runners.airflow.airflow_settings": ("AirflowSettings",),
     ".orchestration.runners.beam.beam_dag_runner": ("BeamDagRunner",),
     ".orchestration.runners.kubeflow.kubeflow_dag_runner": ("KubeflowDagRunner",),
-    ".orchestration.runners.local.local_runner": (
-        "LocalRunner",
-        "RunResult",
-    ),
+    ".orchestration.runners.local.local_runner": ("LocalRunner",),
     ".orchestration.runners.local.selection": ("Selection",),
-    ".orchestration.runners.local.tuning.tune": (
-        "resume_tuning",
-        "tune",
-    ),
+    ".orchestration.runners.local.tuning.tune": ("resume_tuning", "tune"),
     ".orchestration.runners.local.tuning.tune_result": ("TuneResult",),
+    ".orchestration.runners.notebook.interactive_context": ("InteractiveContext",),
+    ".orchestration.runners.run_result": ("RunResult",),
+    ".orchestration.runners.views.frames": ("to_arrow", "to_pandas"),
+    ".orchestration.runners.views.registry": ("register_view",),
+    ".orchestration.runners.views.showing": ("show",),
     ".utils.errors": ("PenstockError",),
 }
 
@@ -205,6 +169,7 @@ __all__ = [
     "AvroExampleGen",
     "BeamDagRunner",
     "Boolean",
+    "BulkInferrer",
     "Channel",
     "Choice",
     "Comparators",
@@ -228,6 +193,8 @@ __all__ = [
     "Executor",
     "ExternalArtifact",
     "FeatureComparator",
+    "FeatureInfluence",
+    "FeatureInfluenceArtifact",
     "Filesystem",
     "Float",
     "FloatRange",
@@ -246,6 +213,7 @@ __all__ = [
     "InputUri",
     "IntRange",
     "Integer",
+    "InteractiveContext",
     "JsonValue",
     "JsonlExampleGen",
     "KServe",
@@ -257,6 +225,9 @@ __all__ = [
     "MetadataStore",
     "Model",
     "ModelBlessing",
+    "ModelCard",
+    "ModelCardArtifact",
+    "ModelCardText",
     "ModelEvaluation",
     "ModelRun",
     "NumericValueComparator",
@@ -284,6 +255,7 @@ __all__ = [
     "RequestSpec",
     "Resolver",
     "Resources",
+    "Risk",
     "RollingRange",
     "RunResult",
     "RuntimeParameter",
@@ -301,6 +273,7 @@ __all__ = [
     "StaticRange",
     "StatisticsGen",
     "StatsOptions",
+    "StoreImporter",
     "Strategy",
     "String",
     "Task",
@@ -322,14 +295,23 @@ __all__ = [
     "component",
     "container_component",
     "output",
+    "register_view",
     "resume_tuning",
+    "show",
+    "to_arrow",
+    "to_pandas",
     "tune",
     "union",
 ]
 
 if TYPE_CHECKING:
+    from .components.analyze.bulk_inferrer import BulkInferrer as BulkInferrer
     from .components.analyze.eval_config import EvalConfig as EvalConfig
     from .components.analyze.evaluator import Evaluator as Evaluator
+    from .components.analyze.influence import FeatureInfluence as FeatureInfluence
+    from .components.analyze.model_card import ModelCard as ModelCard
+    from .components.analyze.model_card_text import ModelCardText as ModelCardText
+    from .components.analyze.model_card_text import Risk as Risk
     from .components.base.annotations import Input as Input
     from .components.base.annotations import OptionalInput as OptionalInput
     from .components.base.annotations import Output as Output
@@ -346,6 +328,9 @@ if TYPE_CHECKING:
     from .components.base.artifact_types import Examples as Examples
     from .components.base.artifact_types import ExampleStatistics as ExampleStatistics
     from .components.base.artifact_types import ExternalArtifact as ExternalArtifact
+    from .components.base.artifact_types import (
+        FeatureInfluenceArtifact as FeatureInfluenceArtifact,
+    )
     from .components.base.artifact_types import Float as Float
     from .components.base.artifact_types import HyperParameters as HyperParameters
     from .components.base.artifact_types import InferenceResult as InferenceResult
@@ -354,6 +339,7 @@ if TYPE_CHECKING:
     from .components.base.artifact_types import JsonValue as JsonValue
     from .components.base.artifact_types import Model as Model
     from .components.base.artifact_types import ModelBlessing as ModelBlessing
+    from .components.base.artifact_types import ModelCardArtifact as ModelCardArtifact
     from .components.base.artifact_types import ModelEvaluation as ModelEvaluation
     from .components.base.artifact_types import ModelRun as ModelRun
     from .components.base.artifact_types import PushedModel as PushedModel
@@ -387,6 +373,7 @@ if TYPE_CHECKING:
     from .components.control.condition import Cond as Cond
     from .components.control.importer import Importer as Importer
     from .components.control.resolver import Resolver as Resolver
+    from .components.control.store_importer import StoreImporter as StoreImporter
     from .components.control.strategies import LatestArtifactStrategy as LatestArtifactStrategy
     from .components.control.strategies import (
         LatestBlessedModelStrategy as LatestBlessedModelStrategy,
@@ -419,7 +406,7 @@ if TYPE_CHECKING:
     from .components.serve.infra_specs import ServingSpec as ServingSpec
     from .components.serve.infra_specs import ValidationSpec as ValidationSpec
     from .components.serve.infra_validator import InfraValidator as InfraValidator
-    from .components.train.distribution import Distribution as Distribution
+    from .components.train.distributed.distribution import Distribution as Distribution
     from .components.train.fn_args import FnArgs as FnArgs
     from .components.train.train_args import EvalArgs as EvalArgs
     from .components.train.train_args import TrainArgs as TrainArgs
@@ -465,11 +452,18 @@ if TYPE_CHECKING:
         KubeflowDagRunner as KubeflowDagRunner,
     )
     from .orchestration.runners.local.local_runner import LocalRunner as LocalRunner
-    from .orchestration.runners.local.local_runner import RunResult as RunResult
     from .orchestration.runners.local.selection import Selection as Selection
     from .orchestration.runners.local.tuning.tune import resume_tuning as resume_tuning
     from .orchestration.runners.local.tuning.tune import tune as tune
     from .orchestration.runners.local.tuning.tune_result import TuneResult as TuneResult
+    from .orchestration.runners.notebook.interactive_context import (
+        InteractiveContext as InteractiveContext,
+    )
+    from .orchestration.runners.run_result import RunResult as RunResult
+    from .orchestration.runners.views.frames import to_arrow as to_arrow
+    from .orchestration.runners.views.frames import to_pandas as to_pandas
+    from .orchestration.runners.views.registry import register_view as register_view
+    from .orchestration.runners.views.showing import show as show
     from .utils.errors import PenstockError as PenstockError
 
 
@@ -485,3 +479,9 @@ def __getattr__(name: str) -> object:
 def __dir__() -> list[str]:
     """List the public names, loaded or not."""
     return sorted({*globals(), *_HOME})
+
+
+def load_ipython_extension(shell: object) -> None:
+    """`%load_ext penstock`: a notebook shows artifacts, runs and pipelines that are named."""
+    del shell
+    importlib.import_module(_HOME["show"], __name__).show_by_naming()

@@ -9,17 +9,26 @@ import click
 
 from .cli_anomalies import anomalies_group
 from .cli_approve import approvals, approve, reject
+from .cli_artifacts import artifacts_group, lineage
+from .cli_cache import cache_group, gc
+from .cli_card import card
 from .cli_commands import EXIT_CODES, HelpfulCommand, Program
+from .cli_compile import compile_command
 from .cli_completion import completion
 from .cli_data import data_group
 from .cli_export import export
 from .cli_image import image_group
 from .cli_init import init
+from .cli_migrate import migrate
 from .cli_model_stages import models_group
+from .cli_node import node_group
+from .cli_plan import plan
+from .cli_report import report
 from .cli_reproduce import reproduce
-from .cli_run import compile_command, node_group, plan, run
+from .cli_run import run
+from .cli_runs import runs_group
 from .cli_serve import serve
-from .cli_store import artifacts_group, cache_group, gc, lineage, runs_group
+from .cli_show import show
 from .cli_tune import tune
 from .cli_watch import watch
 
@@ -67,11 +76,19 @@ def cli() -> None:
 
 cli.add("Pipelines", run, watch, plan, tune, compile_command, export, node_group, image_group)
 cli.add(
-    "What happened", runs_group, artifacts_group, anomalies_group, data_group, lineage, cache_group
+    "What happened",
+    runs_group,
+    show,
+    report,
+    artifacts_group,
+    anomalies_group,
+    data_group,
+    lineage,
+    cache_group,
 )
 cli.add("Gates", approvals, approve, reject)
-cli.add("Models", models_group, reproduce, serve)
-cli.add("Housekeeping", gc, init, completion)
+cli.add("Models", models_group, card, reproduce, serve)
+cli.add("Housekeeping", gc, init, migrate, completion)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from typing import TYPE_CHECKING
 
 import click
@@ -92,8 +91,8 @@ def _report(store: MetadataStore, which: str) -> AnomalyReport:
     run = find_run(store, which)
     executions = store.run_executions(run.id, with_artifacts=True)
     for execution in reversed(executions):
-        if execution.state.value == "failed" and _validates(execution):
-            return _again(execution)
+        if execution.state.value == "failed" and is_validation(execution):
+            return validate_again(execution)
     for execution in reversed(executions):
         if execution.outputs.get("anomalies"):
             return read_report(execution.outputs["anomalies"][0])
@@ -104,12 +103,15 @@ def _report(store: MetadataStore, which: str) -> AnomalyReport:
     )
 
 
-def _validates(execution: ExecutionRecord) -> bool:
+def is_validation(execution: ExecutionRecord) -> bool:
+    """Whether an execution is one of a node that validates data."""
     return execution.type_name.endswith((".ExampleValidator", ".DistributionValidator"))
 
 
-def _again(execution: ExecutionRecord) -> AnomalyReport:
+def validate_again(execution: ExecutionRecord) -> AnomalyReport:
     """What a validation finds that stopped a run: from the same inputs, this time to look."""
+    import tempfile
+
     from .components.base.artifact_types import ExampleAnomalies
     from .components.base.executor import Task
     from .components.validate.anomaly_report import read_report

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .cli_commands import FAILED, OK, HelpfulCommand
+from .cli_commands import OK, HelpfulCommand
 from .cli_completion import complete_run
+from .cli_ending import exit_code, tell_ending
 from .cli_options import HOW, SHOW, json_option, option
 from .cli_output import print_json, print_table
 from .cli_store import store_option
@@ -202,20 +205,21 @@ def _go_on(run: RunRecord, setting: str, quiet: bool) -> int:
     import json
     import time
 
-    from .cli_run import exit_code
     from .orchestration.ir import load_ir
     from .orchestration.launch.run import Run
     from .orchestration.metadata.records import RunState
-    from .orchestration.runners.local import summary
     from .orchestration.runners.local.local_runner import LocalRunner
     from .orchestration.runners.local.progress import progress_for
     from .utils import storage
 
-    if run.state is not RunState.PARKED:
-        return OK
     then = Run(run.id, run.pipeline, str(run.properties.get("root", "")))
+    where = then.ir_path if "://" in then.ir_path else os.path.relpath(then.ir_path)
+    again = f"penstock run {shlex.quote(where)} --resume {run.id}"
     if not storage.exists(then.ir_path):
-        click.echo(f"Go on with it where it ran: penstock run … --resume {run.id}")
+        again = f"penstock run … --resume {run.id}, where it ran"
+    if run.state is not RunState.PARKED or not storage.exists(then.ir_path):
+        if run.state in (RunState.PARKED, RunState.FAILED) and not quiet:
+            click.echo(f"to go on with it: {again}")
         return OK
     ir = load_ir(then.ir_path)
     progress = progress_for(sys.stdout, ir.name, quiet=quiet)
@@ -230,12 +234,5 @@ def _go_on(run: RunRecord, setting: str, quiet: bool) -> int:
     finally:
         progress.close()
     seconds = time.monotonic() - began
-    again = f"penstock run {then.ir_path} --resume {run.id}"
-    if result.succeeded and not quiet:
-        click.echo(summary.success_text(result, ir, seconds, sys.stdout))
-    elif result.parked and not result.failed:
-        click.echo(summary.parked_text(result, seconds, again, sys.stderr), err=True)
-    elif not result.succeeded:
-        click.echo(summary.failure_text(result, seconds, again, sys.stderr), err=True)
-        return exit_code(result) or FAILED
+    tell_ending(result, ir, seconds, again, quiet=quiet)
     return exit_code(result)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .cli_commands import HelpfulGroup
-from .cli_options import SHOW, WHERE, json_option, option
+from .cli_options import WHERE, json_option, limit_option, option
 from .cli_output import print_json, print_table
 from .cli_store import store_option
 
@@ -33,10 +33,7 @@ def data_group() -> None:
 @click.argument("after")
 @option("--split", "splits", multiple=True, metavar="NAME", heading=WHERE,
         help="Only this split [default: all].")  # fmt: skip
-@option(
-    "-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, heading=SHOW,
-    help="How many columns at most, the most different first.",
-)  # fmt: skip
+@limit_option("How many columns at most, the most different first.")
 @store_option
 @json_option
 def data_diff(

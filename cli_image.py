@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import shlex
-import tempfile
 
 import click
 
@@ -63,6 +62,8 @@ def image_build(
 
     PROJECT is the folder of your code; without one the image holds Penstock alone.
     """
+    import tempfile
+
     from .orchestration.runners.kubeflow.image import ImageSettings, build_image, write_context
 
     settings = ImageSettings(

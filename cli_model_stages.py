@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .cli_models import (
-    _VERSION_HELP,
+    VERSION_HELP,
     by_option,
     login_name,
     models_group,
@@ -60,7 +60,7 @@ def models_promote(
         _produce(registry, found, republish, note, by, as_json, rolling_back=False)
 
 
-models_promote.help = f"{models_promote.help}\n\n{_VERSION_HELP}"
+models_promote.help = f"{models_promote.help}\n\n{VERSION_HELP}"
 
 
 @models_group.command(
@@ -278,4 +278,4 @@ def models_manifest(name: str, version: str, metadata: str | None) -> None:
     click.echo(text, nl=False)
 
 
-models_manifest.help = f"{models_manifest.help}\n\n{_VERSION_HELP}"
+models_manifest.help = f"{models_manifest.help}\n\n{VERSION_HELP}"

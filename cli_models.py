@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .cli_commands import HelpfulGroup
-from .cli_options import HOW, SHOW, json_option, option
+from .cli_options import HOW, json_option, limit_option, option
 from .cli_output import dim, print_json, print_pairs, print_table
 from .cli_store import store_option
 
 if TYPE_CHECKING:
     from .orchestration.registry.model_version import ModelVersion
 
-_VERSION_HELP = (
+#: For the help of commands that take a version.
+VERSION_HELP = (
     "VERSION is as 1.4.0, or 1.4 for the newest such; production; latest; a label; or the number "
     "of the folder that was pushed."
 )
@@ -98,8 +99,7 @@ def models_list(metadata: str | None, as_json: bool) -> None:
 )
 @click.argument("name")
 @click.argument("version", required=False)
-@option("-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, heading=SHOW,
-        help="How many versions at most, newest first.")  # fmt: skip
+@limit_option("How many versions at most, newest first.")
 @store_option
 @json_option
 def models_show(
@@ -132,7 +132,7 @@ def models_show(
     print_table(["version", "stage", "labels", "pushed", "number", "because"], rows)
 
 
-models_show.help = f"{models_show.help}\n\n{_VERSION_HELP}"
+models_show.help = f"{models_show.help}\n\n{VERSION_HELP}"
 
 
 def _show_version(found: ModelVersion, as_json: bool) -> None:
@@ -237,7 +237,7 @@ def models_diff(
     _print_diff(found)
 
 
-models_diff.help = f"{models_diff.help}\n\nBEFORE and AFTER: {_VERSION_HELP}"
+models_diff.help = f"{models_diff.help}\n\nBEFORE and AFTER: {VERSION_HELP}"
 
 
 def _print_diff(found: dict[str, Any]) -> None:

@@ -110,8 +110,8 @@ cache_options = _all(
 resume_options = _all(
     option(
         "--resume", metavar="RUN", heading=HOW, shell_complete=complete_run,
-        help="Go on with a run that failed or was stopped (its id, or last); what it finished "
-        "is reused.",
+        help="Go on with a run that failed or was stopped (its id, or last), with the runtime "
+        "parameters that it had; what it finished is reused.",
     ),
     option(
         "--take-over", is_flag=True, heading=HOW,
@@ -121,6 +121,24 @@ resume_options = _all(
 )  # fmt: skip
 
 json_option = option("--json", "as_json", is_flag=True, heading=SHOW, help="Print JSON.")
+
+json_at_end_option = option(
+    "--json", "as_json", is_flag=True, heading=SHOW,
+    help="Print one JSON object at the end; progress goes to standard error.",
+)  # fmt: skip
+
+max_workers_option = option(
+    "--max-workers", type=click.IntRange(min=1), metavar="N", heading=HOW,
+    help="Execute at most so many nodes at once.",
+)  # fmt: skip
+
+
+def limit_option(help: str = "How many at most.") -> Callable[[F], F]:
+    """How many of the things that a command lists it shows."""
+    return option(
+        "-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, heading=SHOW,
+        help=help,
+    )  # fmt: skip
 
 
 def run_id_argument(function: F) -> F:
@@ -178,6 +196,16 @@ def load(
     return Loaded(ir, run, metadata or own)
 
 
+def load_given(options: Mapping[str, Any], *, run_id: str | None = None) -> Loaded:
+    """The pipeline that a command's target, value, place and cache options describe.
+
+    Raises:
+        PenstockError: As `load`.
+    """
+    names = ("params", "settings", "configs", "root", "metadata", "cache", "no_cache")
+    return load(options["target"], run_id=run_id, **{n: options[n] for n in names if n in options})
+
+
 def load_with_settings(
     target: str, settings: Sequence[str], configs: Sequence[str]
 ) -> Pipeline | PipelineIR:
@@ -213,6 +241,27 @@ def load_with_settings(
 
 
 def _apply_config(pipeline: Pipeline, path: str) -> None:
+    from .utils.errors import ParameterError
+
+    for name, value in read_by_node(path, "a configuration file", "value").items():
+        try:
+            pipeline.override({name: value})
+        except ParameterError as error:
+            error.location = path
+            raise
+
+
+def read_by_node(path: str, what: str, value: str) -> dict[str, Any]:
+    """What a YAML file says of parameters of nodes, by `node.param`.
+
+    Args:
+        path: The file or URL.
+        what: What the file is, for an error.
+        value: What it gives for each parameter, for an error.
+
+    Raises:
+        ParameterError: It does not map node ids to parameters.
+    """
     from .utils import storage
     from .utils.errors import ParameterError
     from .utils.plain_yaml import read_yaml
@@ -220,18 +269,12 @@ def _apply_config(pipeline: Pipeline, path: str) -> None:
     raw = read_yaml(storage.read_text(path), source=path) or {}
     if not isinstance(raw, dict) or not all(isinstance(each, dict) for each in raw.values()):
         raise ParameterError(
-            "a configuration file maps node ids to parameters",
-            expected="{node: {param: value}}",
+            f"{what} maps node ids to parameters",
+            expected=f"{{node: {{param: {value}}}}}",
             got=f"{type(raw).__name__}: {str(raw)[:80]}",
             location=path,
         )
-    for node, values in raw.items():
-        for name, value in values.items():
-            try:
-                pipeline.override({f"{node}.{name}": value})
-            except ParameterError as error:
-                error.location = path
-                raise
+    return {f"{node}.{name}": each for node, found in raw.items() for name, each in found.items()}
 
 
 def _apply_setting(pipeline: Pipeline, setting: str) -> None:

@@ -18,10 +18,12 @@ from .cli_options import (
     cache_options,
     cache_policy,
     given_again,
+    json_at_end_option,
     load_with_settings,
     option,
     parameters,
     place_options,
+    read_by_node,
     setting_options,
     split_assignment,
     target_argument,
@@ -109,10 +111,7 @@ _FIXED = ("objective", "direction", "spaces", "space_files", "sampler", "seed", 
 @cache_options
 @place_options
 @option("-q", "--quiet", is_flag=True, heading=SHOW, help="Say nothing of each trial.")
-@option(
-    "--json", "as_json", is_flag=True, heading=SHOW,
-    help="Print one JSON object at the end; progress goes to standard error.",
-)  # fmt: skip
+@json_at_end_option
 @click.pass_context
 def tune(ctx: click.Context, /, quiet: bool, as_json: bool, **options: Any) -> None:
     """Search for the parameters with which a pipeline does best.
@@ -188,7 +187,7 @@ def _space(texts: Sequence[str], files: Sequence[str]) -> dict[str, Any]:
     """Descriptions by parameter, those of files first; None for the declared one."""
     space: dict[str, Any] = {}
     for path in files:
-        space.update(_read_space(path))
+        space.update(read_by_node(path, "a file of search spaces", "float(low, high)"))
     for text in texts:
         if "=" not in text:
             space[text] = None
@@ -196,22 +195,6 @@ def _space(texts: Sequence[str], files: Sequence[str]) -> dict[str, Any]:
         name, description = split_assignment(text, "--param", "node.param=float(low, high)")
         space[name] = description
     return space
-
-
-def _read_space(path: str) -> dict[str, Any]:
-    from .utils import storage
-    from .utils.errors import ParameterError
-    from .utils.plain_yaml import read_yaml
-
-    raw = read_yaml(storage.read_text(path), source=path) or {}
-    if not isinstance(raw, dict) or not all(isinstance(each, dict) for each in raw.values()):
-        raise ParameterError(
-            "a file of search spaces maps node ids to parameters",
-            expected="{node: {param: float(low, high)}}",
-            got=f"{type(raw).__name__}: {str(raw)[:80]}",
-            location=path,
-        )
-    return {f"{node}.{name}": each for node, found in raw.items() for name, each in found.items()}
 
 
 def _refuse_fixed(ctx: click.Context) -> None:

@@ -16,7 +16,8 @@ from .cli_options import (
     SHOW,
     Loaded,
     cache_options,
-    load,
+    load_given,
+    max_workers_option,
     option,
     place_options,
     target_argument,
@@ -68,8 +69,8 @@ WHEN = "When to run"
 @option("--every", metavar="DURATION", heading=WHEN, help="At intervals: 15m, 1h, 1d.")
 @option("--cron", metavar="EXPR", heading=WHEN, help="At the moments of a cron expression.")
 @option(
-    "--timezone", default="UTC", show_default=True, metavar="ZONE", heading=WHEN,
-    help="The time zone of --cron.",
+    "--timezone", metavar="ZONE", heading=WHEN,
+    help="The time zone of --cron [default: UTC].",
 )  # fmt: skip
 @option(
     "--poll", default="60s", show_default=True, metavar="DURATION", heading=HOW,
@@ -85,10 +86,7 @@ WHEN = "When to run"
 )  # fmt: skip
 @option("--once", is_flag=True, heading=HOW, help="Look once, run if it is due, and stop.")
 @option("--dry-run", is_flag=True, heading=HOW, help="With --once: only say what is due.")
-@option(
-    "--max-workers", type=click.IntRange(min=1), metavar="N", heading=HOW,
-    help="Execute at most so many nodes at once.",
-)  # fmt: skip
+@max_workers_option
 @value_options
 @cache_options
 @place_options
@@ -103,14 +101,16 @@ def watch(ctx: click.Context, /, **options: Any) -> None:
     when the first ends. Ctrl-C or SIGTERM stops it.
     """
     from .orchestration.metadata.store import MetadataStore
-    from .orchestration.runners.local.local_runner import stopped_by_signals
     from .orchestration.runners.run_lifecycle import open_store
+    from .orchestration.runners.stop_signals import stopped_by_signals
     from .orchestration.runners.watch.triggers import read_duration
     from .orchestration.runners.watch.watcher import Step, Watcher
 
     if options["dry_run"] and not options["once"]:
         raise click.UsageError("--dry-run goes with --once.")
-    loaded = _load(options)
+    if options["timezone"] and not options["cron"]:
+        raise click.UsageError("--timezone goes with --cron.")
+    loaded = load_given(options)
     with open_store(loaded.run, loaded.metadata) as store:
         assert isinstance(store, MetadataStore)
         watcher = Watcher(
@@ -141,11 +141,6 @@ def watch(ctx: click.Context, /, **options: Any) -> None:
             watcher.watch(stop)
 
 
-def _load(options: dict[str, Any]) -> Loaded:
-    names = ("params", "settings", "configs", "root", "metadata", "cache", "no_cache")
-    return load(options["target"], **{name: options[name] for name in names})
-
-
 def _triggers(options: dict[str, Any], loaded: Loaded, store: MetadataStore) -> list[Trigger]:
     from .orchestration.runners.watch.alarm_trigger import Alarms
     from .orchestration.runners.watch.span_trigger import NewSpans
@@ -155,12 +150,17 @@ def _triggers(options: dict[str, Any], loaded: Loaded, store: MetadataStore) -> 
     if options["every"]:
         found.append(Every(read_duration(options["every"])))
     if options["cron"]:
-        found.append(Cron(options["cron"], options["timezone"]))
+        found.append(Cron(options["cron"], options["timezone"] or "UTC"))
+    alarms: list[Alarms] = []
     if options["alarms"]:
         named = () if "any" in options["alarms"] else options["alarms"]
-        found.append(Alarms(store, named, own=loaded.ir.name))
+        alarms.append(Alarms(store, named, own=loaded.ir.name))
     if options["types"]:
-        found.append(Alarms(store, types=options["types"], own=loaded.ir.name))
+        alarms.append(Alarms(store, types=options["types"], own=loaded.ir.name))
+    for each in alarms:
+        for note in each.notes():
+            _say(f"note: {note}")
+    found += alarms
     if options["on_new_data"] or options["nodes"] or options["settled"] or not found:
         settled = read_duration(options["settled"]) if options["settled"] else 0.0
         found.append(NewSpans(loaded.ir, loaded.run, options["nodes"], settled_s=settled))

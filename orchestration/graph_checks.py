@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..components.base.component import SpecNode
 from ..components.base.expression import Expression, RuntimeParameter
 from ..components.base.node import Node
 from ..utils.errors import GraphError, nearest
@@ -110,6 +111,25 @@ def runtime_parameters_agree(graph: Graph) -> None:
             )
 
 
+def runtime_parameters_fit(graph: Graph) -> None:
+    """A text where a number is wanted, or the reverse, would be found when the node runs."""
+    for entry in graph.nodes:
+        node = entry.node
+        declared = node.spec.parameters if isinstance(node, SpecNode) else {}
+        for name, value in node.parameters.items():
+            wanted = declared[name].type if name in declared else None
+            if not isinstance(value, RuntimeParameter) or wanted not in (int, float, bool, str):
+                continue
+            if (value.ptype is str) != (wanted is str):
+                raise GraphError(
+                    f"parameter {name!r} cannot take the runtime parameter {value.name!r}",
+                    node=entry.id,
+                    expected=f"one of type {wanted.__name__}",
+                    got=f"one of type {value.type_name}",
+                    location=node.location,
+                )
+
+
 CHECKS: tuple[Check, ...] = (
     has_nodes,
     ids_are_valid,
@@ -117,6 +137,7 @@ CHECKS: tuple[Check, ...] = (
     channels_are_produced,
     upstream_nodes_are_present,
     runtime_parameters_agree,
+    runtime_parameters_fit,
 )
 
 

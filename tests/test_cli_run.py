@@ -84,6 +84,9 @@ def test_failed_run_says_root_error_first_and_how_to_resume(project: Path) -> No
     assert resume == (
         "penstock run toy.py --param title=raise --set train.epochs=4 --resume first-try"
     )
+    # It goes on with the parameters that it had, also where they are not said again.
+    bare = penstock("run", "toy.py", "--set", "train.epochs=4", "--resume", "last")
+    assert "KeyError: 0.25" in bare.stderr
     helper = project / "toy_helper.py"
     helper.write_text(helper.read_text().replace("{}[loss]", "print(loss)"))
     again = penstock(*shlex.split(resume)[1:], "--json")

@@ -26,13 +26,15 @@ engine can each lay them out in their own way.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Any
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate most like `name`, or None where none is close."""
+    # Imported here, because every start of the command line would wait for it.
+    import difflib
+
     pool = list(candidates)
     lowered = {candidate.lower(): candidate for candidate in pool}
     found = difflib.get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.6)

@@ -118,11 +118,6 @@ def digest_entries(entries: Iterable[tuple[str, int, str]]) -> str:
     return whole.hexdigest()
 
 
-def short_digest(digest: str, length: int = 12) -> str:
-    """The first characters of a digest, for people and for file names."""
-    return digest[:length]
-
-
 class FileDigestCache:
     """Content digests of files, hashed again only where a file may have changed.
 

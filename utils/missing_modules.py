@@ -3,10 +3,6 @@
 
 from __future__ import annotations
 
-import sys
-
-from .errors import nearest
-
 _FRAMEWORK = __name__.split(".", 1)[0]
 
 #: Import names whose distribution is called otherwise.
@@ -47,8 +43,3 @@ def install_hint(module: str) -> str:
     if top in _EXTRAS:
         return f"pip install '{_FRAMEWORK}[{_EXTRAS[top]}]'"
     return f"pip install {_DISTRIBUTIONS.get(module, _DISTRIBUTIONS.get(top, top))}"
-
-
-def standard_library_name(module: str) -> str | None:
-    """The standard library module that a misspelt `module` may have meant."""
-    return nearest(module.split(".", 1)[0], sys.stdlib_module_names)

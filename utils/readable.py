@@ -31,6 +31,15 @@ def size(count: int) -> str:
     return f"{amount:,.1f} TB"
 
 
+def memory(count: float) -> str:
+    """A number of bytes of memory: `812 bytes`, `3.1 GiB` (a GiB is 2**30 bytes)."""
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
 def moment(epoch: float) -> str:
     """A moment in this machine's time zone, to the second; empty for 0."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(epoch)) if epoch else ""
@@ -39,6 +48,12 @@ def moment(epoch: float) -> str:
 def counted(count: int, singular: str, plural: str = "") -> str:
     """A count with its noun: `1 node`, `3 nodes`."""
     return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
+
+
+def first_error_line(error: BaseException, limit: int = 300) -> str:
+    """An exception's type, and the first line that it says, cut at `limit` characters."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:limit] if lines else ''}"
 
 
 def first_line(text: str, limit: int = 200) -> str:

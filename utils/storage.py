@@ -19,7 +19,7 @@ from typing import IO, Any, NamedTuple
 from urllib.parse import unquote
 
 from .errors import StorageError, nearest
-from .storage_errors import explain, storage_errors
+from .storage_errors import storage_errors
 
 _COPY_BUFFER = 1 << 20
 
@@ -304,11 +304,6 @@ def move(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None
         return
     copy_tree(source, target)
     remove_tree(source)
-
-
-def as_storage_error(error: OSError, uri: str | os.PathLike[str], action: str) -> StorageError:
-    """What an `OSError` met at `uri` means; `action` completes "cannot …", as in "write"."""
-    return explain(error, local_path(uri) if is_local(uri) else os.fspath(uri), action)
 
 
 def remote_version(uri: str | os.PathLike[str]) -> str:

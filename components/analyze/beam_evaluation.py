@@ -17,7 +17,6 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 import tensorflow_model_analysis as tfma
-from apache_beam.options.pipeline_options import PipelineOptions
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.extractors import (
@@ -31,7 +30,7 @@ from tfx_bsl.tfxio import tensor_adapter
 from ...utils.errors import DataError, ExecutionError, ParameterError, PenstockError
 from ..base.artifact import artifact_from_dict
 from ..base.artifact_types import Examples
-from ..transform.beam_runner import is_in_process, pipeline_options
+from ..transform.beam_runner import pipeline_options
 from .eval_plan import EvalPlan
 from .eval_predictions import Predictor
 from .example_batches import ExampleBatch, iter_example_batches, tensor_representations
@@ -64,28 +63,18 @@ def evaluate_on_beam(
         ParameterError: Custom extractors were given for models that TFMA cannot load.
         ExecutionError: The pipeline failed.
     """
-    if custom_extractors is not None and not plan.all_tensorflow:
-        raise ParameterError(
-            "custom_extractors work with SavedModels only",
-            node=node,
-            expected="models of flavor tensorflow",
-            got=", ".join(plan.flavors),
-            fix="leave custom_extractors out, or export the model as a SavedModel",
-        )
+    if custom_extractors is not None:
+        _check_all_tensorflow(plan, node)
     adapter_config = _adapter_config(plan, examples, splits)
     serialized_schema = plan.schema.SerializeToString() if plan.schema is not None else None
-    options: PipelineOptions = pipeline_options(beam_pipeline_args)
     try:
-        with beam.Pipeline(options=options) as pipeline:
+        with beam.Pipeline(options=pipeline_options(beam_pipeline_args)) as pipeline:
             names = pipeline | "Splits" >> beam.Create(list(splits)) | "Spread" >> beam.Reshuffle()
             if plan.all_tensorflow:
-                extractors = None
-                if custom_extractors is not None:
-                    extractors = custom_extractors(
-                        eval_shared_model=plan.models,
-                        eval_config=plan.config,
-                        tensor_adapter_config=adapter_config,
-                    )
+                extractors = custom_extractors and custom_extractors(
+                    eval_shared_model=plan.models, eval_config=plan.config,
+                    tensor_adapter_config=adapter_config,
+                )  # fmt: skip
                 rows = names | "Read" >> beam.FlatMap(_read, examples.to_dict(), serialized_schema)
             else:
                 # All that TFMA would extract with models, the reading has extracted already.
@@ -112,9 +101,15 @@ def evaluate_on_beam(
         ) from error
 
 
-def runs_elsewhere(beam_pipeline_args: Sequence[str]) -> bool:
-    """Whether a Beam runner outside this process was asked for."""
-    return bool(beam_pipeline_args) and not is_in_process(pipeline_options(beam_pipeline_args))
+def _check_all_tensorflow(plan: EvalPlan, node: str | None) -> None:
+    if not plan.all_tensorflow:
+        raise ParameterError(
+            "custom_extractors work with SavedModels only",
+            node=node,
+            expected="models of flavor tensorflow",
+            got=", ".join(plan.flavors),
+            fix="leave custom_extractors out, or export the model as a SavedModel",
+        )
 
 
 def _read(

@@ -110,20 +110,7 @@ def make_plan(
     _place_custom_metrics(raw, custom_metrics or {}, node)
     _check_metric_names(raw, node)
     rubber_stamped = baseline is None and config_util.has_change_threshold(raw)
-    try:
-        config = config_util.update_eval_config_with_defaults(
-            raw, has_baseline=baseline is not None, rubber_stamp=True
-        )
-        config_util.verify_eval_config(config, baseline_required=baseline is not None)
-        thresholds = metric_specs.metric_thresholds_from_metrics_specs(
-            config.metrics_specs, eval_config=config
-        )
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise ParameterError(
-            "eval_config is not acceptable to TensorFlow Model Analysis",
-            node=node,
-            got=_first_line(error),
-        ) from error
+    config, thresholds = _completed(raw, baseline is not None, node)
     models, flavors = [], []
     artifacts = [
         baseline if spec.is_baseline and baseline is not None else candidate
@@ -144,6 +131,27 @@ def make_plan(
         judged=bool(thresholds) or rubber_stamped,
         rubber_stamped=rubber_stamped,
     )
+
+
+def _completed(
+    raw: config_pb2.EvalConfig, has_baseline: bool, node: str | None
+) -> tuple[config_pb2.EvalConfig, Any]:
+    """The configuration with TFMA's defaults, and its thresholds."""
+    try:
+        config = config_util.update_eval_config_with_defaults(
+            raw, has_baseline=has_baseline, rubber_stamp=True
+        )
+        config_util.verify_eval_config(config, baseline_required=has_baseline)
+        thresholds = metric_specs.metric_thresholds_from_metrics_specs(
+            config.metrics_specs, eval_config=config
+        )
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ParameterError(
+            "eval_config is not acceptable to TensorFlow Model Analysis",
+            node=node,
+            got=_first_line(error),
+        ) from error
+    return config, thresholds
 
 
 def _flavor(artifact: Model, node: str | None) -> str:

@@ -15,6 +15,7 @@ from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.utils import model_util, util
 
 from ...utils.errors import DataError, ExecutionError, nearest
+from ...utils.readable import first_error_line
 from .eval_plan import TENSORFLOW, EvalPlan
 from .example_batches import ExampleBatch
 from .flavor_models import FlavorModel
@@ -145,7 +146,7 @@ class Predictor:
                     "a model failed to predict on the examples",
                     node=self._node,
                     expected="a serving signature that takes the examples as they were ingested",
-                    got=_short(error),
+                    got=first_error_line(error),
                     fix="call the saved model's signature on one example to see what it wants",
                 ) from error
             parts.append(piece)
@@ -322,7 +323,7 @@ def _load(model: Any, node: str | None) -> Any:
         raise DataError(
             "the model cannot be loaded",
             node=node,
-            got=_short(error),
+            got=first_error_line(error),
             location=model.model_path,
             fix="save it whole, with the resources (tables, vocabularies) its signatures use",
         ) from error
@@ -365,8 +366,3 @@ def _concatenate(parts: list[Any]) -> Any:
     if isinstance(parts[0], Mapping):
         return {key: _concatenate([part[key] for part in parts]) for key in parts[0]}
     return np.concatenate(parts) if len(parts) > 1 else parts[0]
-
-
-def _short(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:300] if lines else ''}"

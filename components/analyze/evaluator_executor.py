@@ -20,7 +20,8 @@ from ..base.artifact import PropertyValue
 from ..base.artifact_types import Examples, Model, ModelBlessing, ModelEvaluation, Schema
 from ..base.executor import Task
 from ..ingest.examples_reader import count_rows
-from .beam_evaluation import evaluate_on_beam, runs_elsewhere
+from ..transform.beam_runner import runs_here
+from .beam_evaluation import evaluate_on_beam
 from .eval_config import EvalConfig
 from .eval_plan import EvalPlan, make_plan
 from .eval_predictions import Predictor
@@ -114,7 +115,7 @@ def _evaluate(task: Task, plan: EvalPlan, inputs: _Inputs, folder: str) -> str:
     custom_extractors = task.optional_user_function("custom_extractors")
     if custom_extractors is not None:
         reason = "custom_extractors"
-    if runs_elsewhere(task.beam_pipeline_args):
+    if not runs_here(task.beam_pipeline_args):
         reason = "the Beam runner that was asked for"
     if reason is not None:
         _log.info("evaluating on Beam, for %s", reason)

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from ...utils.errors import DataError, nearest
+from .artifact_accessors import ArtifactAccessors
 
 #: What a property may hold. Lists and dicts are kept as JSON strings, as TFX does.
 PropertyValue = int | float | str | bool
@@ -40,7 +41,7 @@ _PYTHON_TYPES: dict[PropertyType, tuple[type, ...]] = {
 _registry: dict[str, type[Artifact]] = {}
 
 
-class Artifact:
+class Artifact(ArtifactAccessors):
     """A reference to one payload, with its type, URI and properties.
 
     Subclasses set `TYPE_NAME` (the name in the metadata store) and `PROPERTIES`
@@ -253,3 +254,8 @@ def artifact_from_dict(raw: Mapping[str, Any]) -> Artifact:
         properties=raw["properties"],
         custom_properties=raw["custom_properties"],
     )
+
+
+def is_artifact_type(found: object) -> bool:
+    """Whether something is a type of artifacts."""
+    return isinstance(found, type) and issubclass(found, Artifact)

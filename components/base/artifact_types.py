@@ -129,6 +129,18 @@ class InferenceResult(Artifact):
     TYPE_NAME = "InferenceResult"
 
 
+class ModelCardArtifact(Artifact):
+    """A page about a model: `model_card.html`, `model_card.md`, and both as `card.json`."""
+
+    TYPE_NAME = "ModelCard"
+
+
+class FeatureInfluenceArtifact(Artifact):
+    """How much features matter to a model: `influence.json` and `influence.html`."""
+
+    TYPE_NAME = "FeatureInfluence"
+
+
 class ExternalArtifact(Artifact):
     """Anything that comes from outside the pipeline."""
 

@@ -25,7 +25,6 @@ from ...utils.errors import WiringError
 from .annotations import MISSING, ComponentSpec, SpecReader, read_annotations
 from .component import SpecNode
 
-
 #: Stands for the name of the module in the types of functions from a notebook's cells.
 NOTEBOOK = "notebook"
 #: A module's variable of this name stands for its name in the types of its functions: those

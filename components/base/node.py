@@ -7,7 +7,7 @@ resolvers and whole pipelines are nodes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -337,7 +337,3 @@ class OutputMapping(dict[str, Channel]):
             suggestion=nearest(key, self),
             location=caller_location(),
         )
-
-
-#: A user function as it is given: the function, a module file, or a dotted name.
-UserFunction = Callable[..., Any] | str

@@ -13,12 +13,15 @@ overflows a float (`1e999`) is a text. A column without a single value is `strin
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from ...utils.errors import DataError, nearest
 
 #: Arrow types by the names that users write.
 ARROW_TYPES = {
@@ -27,6 +30,29 @@ ARROW_TYPES = {
     "string": pa.string(),
     "bool": pa.bool_(),
 }
+
+
+def check_named(asked: Collection[str], found: Collection[str], location: str) -> None:
+    """Checks that the columns whose types a user gives are there.
+
+    Args:
+        asked: Names in the parameter `column_types`.
+        found: Names of the columns.
+        location: Where they were found.
+
+    Raises:
+        DataError: One is no column.
+    """
+    for name in asked:
+        if name not in found:
+            raise DataError(
+                f"column_types names {name!r}, which is no column",
+                expected=", ".join(found),
+                got=name,
+                suggestion=nearest(name, found),
+                location=location,
+            )
+
 
 _EXACT_IN_FLOAT = 2**53
 _NOT_FINITE = ("nan", "-nan", "inf", "-inf", "infinity", "-infinity")

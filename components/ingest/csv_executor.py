@@ -7,17 +7,16 @@ not grow with the data: each pass holds a few blocks of text and one row group p
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from ...utils.errors import DataError, ParameterError, nearest
+from ...utils.errors import ParameterError
 from ...utils.storage_errors import storage_errors
 from ..base.artifact import PropertyValue
 from ..base.executor import Task
-from .column_types import ARROW_TYPES
+from .column_types import ARROW_TYPES, check_named
 from .csv_scan import (
     FileScan,
     check_headers,
@@ -27,14 +26,12 @@ from .csv_scan import (
     scan_file,
 )
 from .csv_source import CsvBatches, CsvDialect
-from .ingestion import Ingestion, LocalFile, naming
+from .ingestion import SHARD_BYTES, Ingestion, LocalFile, naming
 from .output_config import SplitPlan
 from .shard_writing import Indices
 from .source_files import pinned_sources
+from .unchanged_file import check_unchanged
 from .work_engine import ReportRows
-
-#: Files are written in one shard for each group of files of about this many bytes.
-SHARD_BYTES = 1 << 30
 
 
 class CsvExecutor:
@@ -55,8 +52,8 @@ class CsvExecutor:
         ingestion.check_found(scans)
         types = _column_types(asked, scans)
         parts = [
-            CsvPart(scan, dialect, ingestion.plan.names[0] if ingestion.plan.buckets else f.split)
-            for scan, f in zip(scans, ingestion.files, strict=True)
+            CsvPart(scan, dialect, ingestion.split_of(file))
+            for scan, file in zip(scans, ingestion.files, strict=True)
         ]
         ingestion.write_rejects(scans)
         rows = ingestion.write(parts, pa.schema(types), SHARD_BYTES)
@@ -127,15 +124,7 @@ def _scan(ingestion: Ingestion, dialect: CsvDialect, asked: Mapping[str, str]) -
 def _column_types(asked: Mapping[str, str], scans: Sequence[FileScan]) -> dict[str, pa.DataType]:
     """Arrow types by column name, in the first file's order."""
     evidence = merge_evidence(scans)
-    for name in asked:
-        if name not in evidence:
-            raise DataError(
-                f"column_types names {name!r}, which is no column",
-                expected=", ".join(evidence),
-                got=name,
-                suggestion=nearest(name, evidence),
-                location=scans[0].source,
-            )
+    check_named(asked, evidence, scans[0].source)
     return {
         name: ARROW_TYPES[asked.get(name) or found.type_name] for name, found in evidence.items()
     }
@@ -178,11 +167,4 @@ class CsvPart:
                     by_hash = bool(scan.assignment)
                     yield batch, read_assignment(scan, done, batch.num_rows) if by_hash else None
                     done += batch.num_rows
-        if done != scan.rows or scan.changed():
-            raise DataError(
-                "the file was changed while it was read",
-                expected=f"{scan.rows} records in {scan.size} bytes, as a moment before",
-                got=f"{done} records in {os.path.getsize(scan.path)} bytes",
-                location=scan.source,
-                fix="run again once the file is complete",
-            )
+        check_unchanged(scan, done)

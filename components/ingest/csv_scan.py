@@ -72,11 +72,6 @@ class FileScan:
     source: str
     rejects: Rejects
 
-    def changed(self) -> bool:
-        """Whether the file is no longer what it was before the first pass."""
-        now = os.stat(self.path)
-        return (now.st_size, now.st_mtime_ns) != (self.size, self.changed_ns)
-
 
 def scan_file(
     path: str,
@@ -134,20 +129,7 @@ def scan_file(
             if cleaned.rows:
                 scan.run(types)
             _check_kept(path, cleaned.rows, scan.rows)
-    return FileScan(
-        path=path,
-        text=text,
-        header=tuple(header),
-        rows=scan.rows,
-        evidence=scan.evidence,
-        size=status.st_size,
-        sha256=digest.result(),
-        changed_ns=status.st_mtime_ns,
-        block_size=scan.block_size,
-        assignment=scan.assignment if plan.by_hash and scan.rows else "",
-        source=source or path,
-        rejects=rejects,
-    )
+    return scan.found(status, digest.result(), source or path, rejects)
 
 
 def _transcode(path: str, dialect: CsvDialect, text: str, header: Sequence[str]) -> None:
@@ -242,6 +224,30 @@ class _TextScan:
             for _ in explained(checked, self.path, self.dialect, self.header):
                 pass
 
+    def found(self, status: os.stat_result, digest: str, source: str, rejects: Rejects) -> FileScan:
+        """What is known of the file, once its text was read.
+
+        Args:
+            status: Of the file, before anything was read.
+            digest: Of its bytes.
+            source: Where it came from.
+            rejects: Records that are not in the text.
+        """
+        return FileScan(
+            path=self.path,
+            text=self.text,
+            header=tuple(self.header),
+            rows=self.rows,
+            evidence=self.evidence,
+            size=status.st_size,
+            sha256=digest,
+            changed_ns=status.st_mtime_ns,
+            block_size=self.block_size,
+            assignment=self.assignment if self.plan.by_hash and self.rows else "",
+            source=source,
+            rejects=rejects,
+        )
+
     def _raise_fault(self) -> None:
         fault = find_fault(self.path, self.dialect, self.header)
         if fault is not None:
@@ -300,18 +306,9 @@ class RecordTooLong(Exception):
 
 
 def _hashed_columns(path: str, header: Sequence[str], plan: SplitPlan) -> list[str]:
+    plan.check_feature(header, path)
     wanted = plan.partition_feature_name
-    if wanted is None:
-        return sorted(header)
-    if wanted not in header:
-        raise DataError(
-            f"partition_feature_name {wanted!r} is no column",
-            expected=", ".join(header),
-            got=wanted,
-            suggestion=nearest(wanted, header),
-            location=path,
-        )
-    return [wanted]
+    return sorted(header) if wanted is None else [wanted]
 
 
 def read_assignment(scan: FileScan, start: int, rows: int) -> npt.NDArray[np.uint16]:

@@ -15,7 +15,7 @@ from ..base.executor import Task
 from .ingestion import Ingestion
 from .output_config import SplitPlan
 from .shard_writing import Indices
-from .typed_files import assign, check_schema
+from .typed_files import assign, check_schema, kept_type
 
 
 class FunctionExecutor:
@@ -38,7 +38,7 @@ class FunctionExecutor:
                 expected="at least one record",
                 got=f"{function.__name__}() ended",
             )
-        schema = pa.schema([(c.name, _plain(c.type)) for c in first.schema])
+        schema = pa.schema([(c.name, kept_type(c.type)) for c in first.schema])
         check_schema(schema, ingestion.plan, f"what {function.__name__}() yields")
         part = _FunctionPart(first, batches, ingestion.plan.names[0])
         rows = ingestion.write([part], schema)
@@ -72,13 +72,6 @@ def _wrong(function: Callable[..., Any], got: object) -> DataError:
     )
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
-    """The type that values are kept in."""
-    if pa.types.is_dictionary(kind):
-        return kind.value_type
-    return pa.string() if pa.types.is_null(kind) else kind
-
-
 @dataclass(frozen=True)
 class _FunctionPart:
     """The batches that the function yields; can be read once, in this process."""
@@ -109,7 +102,7 @@ class _FunctionPart:
         columns = []
         for field in schema:
             column = batch.column(batch.schema.get_field_index(field.name))
-            if _plain(column.type) != field.type and not pa.types.is_null(column.type):
+            if kept_type(column.type) != field.type and not pa.types.is_null(column.type):
                 raise DataError(
                     f"the function yields column {field.name!r} with different types",
                     expected=str(field.type),

@@ -150,6 +150,10 @@ class Ingestion:
         """Beginning of the names of what is kept of one file between the passes."""
         return os.path.join(self.engine.scratch, str(number))
 
+    def split_of(self, file: LocalFile) -> str:
+        """The split of all of a file's records, where they are not distributed by hash."""
+        return self.plan.names[0] if self.plan.buckets else file.split
+
     def check_found(self, scans: Sequence[ScannedSource]) -> None:
         """Notes how many records were found.
 

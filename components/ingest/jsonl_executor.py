@@ -13,10 +13,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from ...utils.errors import DataError, nearest
+from ...utils.errors import DataError
 from ..base.artifact import PropertyValue
 from ..base.executor import Task
-from .column_types import ARROW_TYPES
+from .column_types import ARROW_TYPES, check_named
 from .csv_source import MAGIC, is_gzip
 from .json_types import JsonEvidence, fits, json_text, to_array
 from .rejected_rows import RejectedRow, RejectWriter
@@ -88,15 +88,7 @@ class JsonlFormat:
         for scan in scans:
             for name, evidence in scan.evidence.items():
                 merged.setdefault(name, JsonEvidence()).merge(evidence)
-        for name in self.types:
-            if name not in merged:
-                raise DataError(
-                    f"column_types names {name!r}, which is no column",
-                    expected=", ".join(merged),
-                    got=name,
-                    suggestion=nearest(name, merged),
-                    location=scans[0].source,
-                )
+        check_named(self.types, merged, scans[0].source)
         return pa.schema([(name, self._type(name, found)) for name, found in merged.items()])
 
     def batches(self, path: str, schema: pa.Schema, quarantine: bool) -> Iterator[pa.RecordBatch]:

@@ -13,7 +13,7 @@ from itertools import accumulate
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from ...utils.errors import ParameterError
+from ...utils.errors import DataError, ParameterError, nearest
 from .split_names import check_split_name, check_unique
 
 
@@ -87,6 +87,26 @@ class SplitPlan:
     names: tuple[str, ...]
     buckets: tuple[int, ...] = ()
     partition_feature_name: str | None = None
+
+    def check_feature(self, columns: Sequence[str], location: str) -> None:
+        """Checks that the column that decides on splits, if one does, is there.
+
+        Args:
+            columns: Names of all columns.
+            location: Where they were found.
+
+        Raises:
+            DataError: It is none of them.
+        """
+        wanted = self.partition_feature_name
+        if wanted is not None and wanted not in columns:
+            raise DataError(
+                f"partition_feature_name {wanted!r} is no column",
+                expected=", ".join(columns),
+                got=wanted,
+                suggestion=nearest(wanted, columns),
+                location=location,
+            )
 
     @property
     def by_hash(self) -> bool:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from ...utils.errors import DataError
 from ..base.artifact import PropertyValue
 from ..base.executor import Task
-from .typed_files import Found, TypedScan, ingest_files, same_schema
+from .typed_files import Found, TypedScan, ingest_files, kept_type, same_schema
 from .work_engine import ReportRows
 
 _BATCH_ROWS = 32_768
@@ -39,7 +39,7 @@ class ParquetFormat:
     def scan(self, path: str, source: str, rejected: str | None, report: ReportRows) -> Found:
         """Reads the footer."""
         with _explained(path), pq.ParquetFile(path) as file:
-            schema = pa.schema([(c.name, _plain(c.type)) for c in file.schema_arrow])
+            schema = pa.schema([(c.name, kept_type(c.type)) for c in file.schema_arrow])
             report(file.metadata.num_rows)
             return Found(file.metadata.num_rows, schema)
 
@@ -56,13 +56,6 @@ class ParquetFormat:
                     column = batch.column(batch.schema.get_field_index(field.name))
                     columns.append(column if column.type == field.type else column.cast(field.type))
                 yield pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    """The type that values are kept in."""
-    if pa.types.is_dictionary(kind):
-        return kind.value_type
-    return pa.string() if pa.types.is_null(kind) else kind
 
 
 @contextmanager

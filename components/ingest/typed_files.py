@@ -26,6 +26,7 @@ from .record_hash import split_indices
 from .rejected_rows import Rejects
 from .shard_writing import Indices
 from .source_files import pinned_sources
+from .unchanged_file import check_unchanged
 from .value_hash import value_hashes
 from .work_engine import ReportRows
 
@@ -154,15 +155,7 @@ class TypedPart:
             for batch in self.format.batches(scan.path, schema, self.quarantine):
                 rows += batch.num_rows
                 yield batch, assign(batch, plan)
-        now = os.stat(scan.path)
-        if rows != scan.rows or (now.st_size, now.st_mtime_ns) != (scan.size, scan.changed_ns):
-            raise DataError(
-                "the file was changed while it was read",
-                expected=f"{scan.rows} records in {scan.size} bytes, as a moment before",
-                got=f"{rows} records in {now.st_size} bytes",
-                location=scan.source,
-                fix="run again once the file is complete",
-            )
+        check_unchanged(scan, rows)
 
 
 def assign(batch: pa.RecordBatch, plan: SplitPlan) -> Indices | None:
@@ -192,9 +185,8 @@ def ingest_files(task: Task, format: RecordFormat) -> Mapping[str, PropertyValue
     ingestion.check_found(scans)
     schema = format.schema(scans)
     check_schema(schema, ingestion.plan, scans[0].source)
-    fixed = ingestion.plan.names[0] if ingestion.plan.buckets else ""
     parts = [
-        TypedPart(format, scan, fixed or file.split, quarantine)
+        TypedPart(format, scan, ingestion.split_of(file), quarantine)
         for scan, file in zip(scans, ingestion.files, strict=True)
     ]
     ingestion.write_rejects(scans)
@@ -229,15 +221,14 @@ def check_schema(schema: pa.Schema, plan: SplitPlan, location: str) -> None:
                 location=location,
                 fix="convert it, flatten it, or leave it out before ingesting",
             ) from None
-    wanted = plan.partition_feature_name
-    if wanted is not None and wanted not in names:
-        raise DataError(
-            f"partition_feature_name {wanted!r} is no column",
-            expected=", ".join(names),
-            got=wanted,
-            suggestion=nearest(wanted, names),
-            location=location,
-        )
+    plan.check_feature(names, location)
+
+
+def kept_type(kind: pa.DataType) -> pa.DataType:
+    """The type that a column's values are kept in: no dictionaries, texts where there are none."""
+    if pa.types.is_dictionary(kind):
+        return kind.value_type
+    return pa.string() if pa.types.is_null(kind) else kind
 
 
 def same_schema(scans: Sequence[TypedScan]) -> pa.Schema:

@@ -160,7 +160,7 @@ def choose_engine(task: Task, size: int, jobs: int, shared_folder: str) -> WorkE
     wanted = task.parameters.get("engine") or "auto"
     if wanted == "beam" or (wanted == "auto" and runs_elsewhere(task.beam_pipeline_args)):
         return BeamEngine(shared_folder, task.beam_pipeline_args, task.node_id)
-    processes = min(_processors(), _MOST_PROCESSES)
+    processes = min(processors(), _MOST_PROCESSES)
     if size >= POOL_BYTES and jobs > 1 and processes > 1:
         return ProcessPoolEngine(task.work_dir, processes)
     return InProcessEngine(task.work_dir)
@@ -182,7 +182,8 @@ def _flags(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield name, value if equals else following
 
 
-def _processors() -> int:
+def processors() -> int:
+    """How many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

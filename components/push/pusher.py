@@ -10,7 +10,13 @@ from typing import Any, Literal
 from ...utils.errors import ParameterError
 from ...utils.names import check_model_name
 from ..base.annotations import ComponentSpec, Input, OptionalInput, Output, Parameter, output
-from ..base.artifact_types import InfraBlessing, Model, ModelBlessing, PushedModel
+from ..base.artifact_types import (
+    ApprovalRecord,
+    InfraBlessing,
+    Model,
+    ModelBlessing,
+    PushedModel,
+)
 from ..base.component import Component
 from .push_destination import PushDestination
 
@@ -45,6 +51,7 @@ class Pusher(Component):
         model_blessing: The Evaluator's verdict. Without any blessing the model is pushed
             unproven, and the log says so.
         infra_blessing: The verdict on whether the model can be served.
+        approval: Somebody's consent, from `Approval`: nothing is pushed before there is one.
 
     Outputs:
         pushed_model: What was pushed, with the custom properties `pushed`,
@@ -63,6 +70,7 @@ class Pusher(Component):
     stage: Parameter[Literal["production", "candidate"]] = "production"
     model_blessing: OptionalInput[ModelBlessing] = None
     infra_blessing: OptionalInput[InfraBlessing] = None
+    approval: OptionalInput[ApprovalRecord] = None
     pushed_model: Output[PushedModel] = output()
 
     def bind(self, spec: ComponentSpec, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:

@@ -12,7 +12,13 @@ from ...utils.errors import DataError
 from ...utils.hashing import digest_json
 from ...utils.logs import get_logger
 from ..base.artifact import PropertyValue
-from ..base.artifact_types import InfraBlessing, Model, ModelBlessing, PushedModel
+from ..base.artifact_types import (
+    ApprovalRecord,
+    InfraBlessing,
+    Model,
+    ModelBlessing,
+    PushedModel,
+)
 from ..base.executor import Task
 from . import kserve_service
 from .kserve_service import Pushed
@@ -181,7 +187,8 @@ def _refusal(task: Task) -> str | None:
     """Why the model must not be pushed, or None."""
     model_blessing = task.optional_input("model_blessing", ModelBlessing)
     infra_blessing = task.optional_input("infra_blessing", InfraBlessing)
-    if model_blessing is None and infra_blessing is None:
+    approval = task.optional_input("approval", ApprovalRecord)
+    if model_blessing is None and infra_blessing is None and approval is None:
         _log.warning(
             "no blessing was given: the model is pushed unproven. "
             "Connect model_blessing to an Evaluator's blessing to prevent that"

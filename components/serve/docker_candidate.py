@@ -9,13 +9,11 @@ import subprocess
 import time
 import uuid
 from collections.abc import Sequence
-from typing import Any
 
-from .candidate_server import Loaded, Requests
+from .candidate_server import Loaded
 from .infra_specs import LocalDocker
-from .server_client import ServerClient
 from .server_process import ServerFailed
-from .tensorflow_serving_client import REST_PORT, SavedModelRequests, wait_until_loaded
+from .tensorflow_serving_client import REST_PORT, ServedSavedModel, wait_until_loaded
 
 _UNITS = {"B": 1, "kB": 1000, "KiB": 2**10, "MB": 10**6, "MiB": 2**20, "GB": 10**9, "GiB": 2**30}
 
@@ -36,7 +34,7 @@ def docker_run_command(image: str, container: str, folder: str, model_name: str)
     ]  # fmt: skip
 
 
-class DockerCandidate:
+class DockerCandidate(ServedSavedModel):
     """Serves one SavedModel in a container.
 
     Args:
@@ -47,14 +45,12 @@ class DockerCandidate:
     """
 
     def __init__(self, folder: str, model_name: str, image: str, docker: LocalDocker) -> None:
+        super().__init__(folder, model_name)
         self.name = f"{image} in Docker"
         self._folder = os.path.abspath(folder)
-        self._model_name = model_name
         self._image = image
         self._docker = docker
         self._container = f"penstock-infra-{uuid.uuid4().hex[:12]}"
-        self._requests = SavedModelRequests(folder)
-        self._client: ServerClient | None = None
         self._began = 0.0
 
     def start(self) -> None:
@@ -70,18 +66,6 @@ class DockerCandidate:
         url = "http://" + address.splitlines()[0].strip()
         self._client = wait_until_loaded(url, self._model_name, deadline, self._ended)
         return Loaded(time.monotonic() - self._began, None)
-
-    def encode(self, requests: Requests) -> bytes:
-        """See `CandidateServer`."""
-        return self._requests.encode(requests)
-
-    def ask(self, body: bytes) -> list[Any]:
-        """See `CandidateServer`."""
-        assert self._client is not None
-        found: list[Any] = self._client.post(f"/v1/models/{self._model_name}:predict", body)[
-            "predictions"
-        ]
-        return found
 
     def memory_bytes(self) -> int | None:
         """See `CandidateServer`."""

@@ -6,8 +6,8 @@ from __future__ import annotations
 import base64
 import binascii
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -123,16 +123,33 @@ class FeatureColumn:
                 f"record {row}: the feature {self.name!r} is missing or null; "
                 f"it must be {self.wanted}"
             )
-        self._check(values)
-        if pa.types.is_binary(self.type):
-            values = [self._decoded(value) for value in values]
+        values, column_type = self._checked(values)
         try:
-            return pa.array(values, self.column_type)
+            return pa.array(values, column_type)
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, TypeError) as error:
             text = str(error).split("\n", 1)[0]
             raise RequestError(
                 f"feature {self.name!r}: {text}; each value must be {self.wanted}"
             ) from None
+
+    def _checked(self, values: Sequence[Any]) -> tuple[Sequence[Any], pa.DataType | None]:
+        """Values that fit, with base64 decoded, and the type of their column."""
+        if pa.types.is_binary(self.type):
+            self._check(values)
+            return [self._decoded(value) for value in values], self.column_type
+        try:
+            self._check(values)
+        except RequestError:
+            # TensorFlow's strings are bytes: clients send those as base64.
+            objects = list(_objects(values))
+            if not pa.types.is_string(self.type) or not objects:
+                raise
+            if any(each.keys() != {"b64"} for each in objects):
+                raise
+            raw = replace(self, type=pa.binary())
+            raw._check(values)
+            return [raw._decoded(value) for value in values], raw.column_type
+        return values, self.column_type
 
     def _inferred(self, values: Sequence[Any]) -> pa.Array:
         for row, value in enumerate(values):
@@ -237,10 +254,26 @@ def _column(feature: InputFeature) -> FeatureColumn:
     return FeatureColumn(feature.name, _NAMES[text], depth, feature.length, feature.required)
 
 
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+    elif isinstance(value, list):
+        for each in value:
+            yield from _objects(each)
+
+
+def json_kind(value: Any) -> str:
+    """What a JSON value is, in words."""
+    words = {
+        bool: "a truth value", int: "a whole number", float: "a number", str: "a text",
+        list: "a list", type(None): "null",
+    }  # fmt: skip
+    return words.get(type(value), "an object")
+
+
 def _shown(value: Any) -> str:
-    words = {bool: "a truth value", int: "a whole number", float: "a number", str: "a text"}
     if isinstance(value, list):
-        inner = sorted({words.get(type(each), type(each).__name__) for each in value})
+        inner = sorted({json_kind(each) for each in value})
         return f"a list of {len(value)}" + (f" ({', '.join(inner)})" if inner else "")
     text = repr(value)
-    return f"{words.get(type(value), 'an object')}: {text if len(text) <= 60 else text[:57] + '…'}"
+    return f"{json_kind(value)}: {text if len(text) <= 60 else text[:57] + '…'}"

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from ...utils import storage
 from ...utils.errors import GateError, ParameterError
@@ -19,6 +18,7 @@ from ..train.flavors.predictor import ModelError
 from ..train.flavors.registry import detect, serving_folder
 from ..validate.schema_file import SCHEMA_FILE
 from .candidate_server import CandidateServer, Requests
+from .infra_candidate import Candidate
 from .infra_figures import Figures, Miss, told
 from .infra_specs import (
     KServeServing,
@@ -35,31 +35,6 @@ _log = get_logger(__name__)
 BLESSED_FILE, NOT_BLESSED_FILE = "INFRA_BLESSED", "INFRA_NOT_BLESSED"
 #: Folder of the blessing with the model that has warm-up requests, and its property.
 STAMPED_MODEL, HAS_MODEL = "stamped_model", "has_model"
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """What is to be validated, and how.
-
-    Attributes:
-        folder: The model's own folder.
-        flavor: Its flavor.
-        trusted: Types that it may be made of.
-        examples: Records to ask about; None to load only.
-        schema: Path of a schema file; empty for none.
-        serving: Which server.
-        requests: Which records.
-        limits: What must hold.
-    """
-
-    folder: str
-    flavor: str
-    trusted: list[str]
-    examples: Examples | None
-    schema: str
-    serving: ServingSpec
-    requests: RequestSpec
-    limits: ValidationSpec
 
 
 class InfraValidatorExecutor:
@@ -93,6 +68,8 @@ class InfraValidatorExecutor:
             if candidate.requests.make_warmup and not misses:
                 _write_warmup(candidate, blessing, task.node_id)
         properties = _worst(every)
+        # A model card shows them, and is given the blessing only.
+        blessing.custom_properties.update(properties)
         blessing.custom_properties["blessed"] = int(not misses)
         name = NOT_BLESSED_FILE if misses else BLESSED_FILE
         storage.write_bytes_atomic(blessing.path(name), b"")

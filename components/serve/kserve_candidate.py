@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
-from ...orchestration.launch.workers.peak_memory import peak_memory
+from ...utils.peak_memory import peak_memory
 from .candidate_server import Loaded, Requests
 from .infra_specs import KServeServing
 from .server_client import ServerClient

@@ -231,7 +231,9 @@ async def _not_ready(request: Request, error: Exception) -> Response:
 async def _unreadable(request: Request, error: Any) -> Response:
     del request
     reasons = []
-    for each in error.errors()[:3]:
+    # KServe's own request is bytes or an object: that it is no bytes helps nobody.
+    found = [each for each in error.errors() if each["loc"][-1:] != ("bytes",)]
+    for each in (found or error.errors())[:3]:
         place = ".".join(str(p) for p in each["loc"] if p not in ("body", "InferenceRequest"))
         reasons.append(f"{place}: {each['msg']}" if place else str(each["msg"]))
     return _error(400, "the body is not a request of the V2 protocol: " + "; ".join(reasons))

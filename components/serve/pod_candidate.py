@@ -15,11 +15,10 @@ from typing import Any
 
 from ...utils import storage
 from ...utils.errors import ParameterError
-from .candidate_server import Loaded, Requests
+from .candidate_server import Loaded
 from .infra_specs import Kubernetes
-from .server_client import ServerClient
 from .server_process import NotReady, ServerFailed
-from .tensorflow_serving_client import REST_PORT, SavedModelRequests, wait_until_loaded
+from .tensorflow_serving_client import REST_PORT, ServedSavedModel, wait_until_loaded
 
 _POLL_S = 0.5
 _IN_CLUSTER = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
@@ -74,7 +73,7 @@ def pod_manifest(
     }
 
 
-class PodCandidate:
+class PodCandidate(ServedSavedModel):
     """Serves one SavedModel in a pod.
 
     Args:
@@ -101,14 +100,12 @@ class PodCandidate:
     ) -> None:
         self.name = f"{image} on Kubernetes"
         check_reachable(models, settings, node)
+        super().__init__(folder, model_name)
         self._pod = f"penstock-infra-{uuid.uuid4().hex[:12]}"
         self._manifest = pod_manifest(self._pod, image, models, model_name, settings)
         self._folder = folder
         self._models = models
-        self._model_name = model_name
         self._namespace = settings.namespace
-        self._requests = SavedModelRequests(folder)
-        self._client: ServerClient | None = None
         self._api: Any = None
         self._began = 0.0
 
@@ -129,18 +126,6 @@ class PodCandidate:
         url = f"http://{shown}:{REST_PORT}"
         self._client = wait_until_loaded(url, self._model_name, deadline, self._ended)
         return Loaded(time.monotonic() - self._began, None)
-
-    def encode(self, requests: Requests) -> bytes:
-        """See `CandidateServer`."""
-        return self._requests.encode(requests)
-
-    def ask(self, body: bytes) -> list[Any]:
-        """See `CandidateServer`."""
-        assert self._client is not None
-        found: list[Any] = self._client.post(f"/v1/models/{self._model_name}:predict", body)[
-            "predictions"
-        ]
-        return found
 
     def memory_bytes(self) -> int | None:
         """Unknown: only a cluster with a metrics server could tell."""

@@ -16,10 +16,12 @@ from typing import Any
 import pyarrow as pa
 
 from ...utils.errors import nearest
-from .feature_columns import FeatureColumn, RequestError
+from .feature_columns import FeatureColumn, RequestError, json_kind
 from .request_schema import RequestSchema
 
 _V1_KEYS = {"instances", "inputs", "signature_name", "id", "parameters"}
+
+_DEFAULT_SIGNATURE = "serving_default"
 
 _DATATYPES = {
     "BOOL": pa.types.is_boolean,
@@ -39,6 +41,7 @@ class RequestReader:
         columns: The model's features by name.
         max_rows: Most records that a request may have.
         schema: Says which values features may have; None for any.
+        signature: The SavedModel's signature that answers; empty for its default.
     """
 
     def __init__(
@@ -46,7 +49,9 @@ class RequestReader:
         columns: Mapping[str, FeatureColumn],
         max_rows: int,
         schema: RequestSchema | None = None,
+        signature: str = "",
     ) -> None:
+        self._signature = signature or _DEFAULT_SIGNATURE
         self._columns = columns
         self._max_rows = max_rows
         self._schema = schema
@@ -60,13 +65,19 @@ class RequestReader:
         if not isinstance(payload, dict):
             raise RequestError(
                 'the body must be a JSON object such as {"instances": [{…}]}, '
-                f"got {type(payload).__name__}"
+                f"got {json_kind(payload)}"
             )
         unknown = sorted(payload.keys() - _V1_KEYS)
         if unknown:
             close = nearest(unknown[0], ["instances", "inputs"])
             hint = f"; did you mean {close!r}?" if close else ""
             raise RequestError(f"the body has an unknown key {unknown[0]!r}{hint}")
+        asked = payload.get("signature_name") or self._signature
+        if asked != self._signature:
+            raise RequestError(
+                f"this server answers by the signature {self._signature!r}, not by {asked!r}; "
+                "leave 'signature_name' out, or start a server with --signature"
+            )
         if ("instances" in payload) == ("inputs" in payload):
             raise RequestError("the body must have either the key 'instances' or the key 'inputs'")
         if "instances" in payload:
@@ -95,7 +106,7 @@ class RequestReader:
 
     def _from_rows(self, rows: Any) -> pa.RecordBatch:
         if not isinstance(rows, list):
-            raise RequestError(f"'instances' must be a list of records, got {type(rows).__name__}")
+            raise RequestError(f"'instances' must be a list of records, got {json_kind(rows)}")
         self._check_count(len(rows))
         if len(self._columns) == 1 and not any(isinstance(row, dict) for row in rows):
             return self._batch({next(iter(self._columns)): rows})
@@ -104,7 +115,7 @@ class RequestReader:
                 names = ", ".join(self._columns)
                 raise RequestError(
                     f"record {number} must be an object with the features {names}; "
-                    f"got {type(row).__name__}"
+                    f"got {json_kind(row)}"
                 )
             if row.keys() - self._columns.keys():
                 self._known(row, f"record {number}: ")
@@ -116,14 +127,14 @@ class RequestReader:
         if not isinstance(columns, dict):
             raise RequestError(
                 "'inputs' must be an object with a list of values for each feature, "
-                f"got {type(columns).__name__}"
+                f"got {json_kind(columns)}"
             )
         self._known(columns)
         for name, values in columns.items():
             if not isinstance(values, list):
                 raise RequestError(
                     f"'inputs': {name!r} must be a list with a value for each record, "
-                    f"got {type(values).__name__}"
+                    f"got {json_kind(values)}"
                 )
         return self._batch(columns)
 

@@ -143,7 +143,7 @@ class VersionLoader:
             ) from error
         if self.schema is not None:
             columns = self.schema.typed(columns)
-        reader = RequestReader(columns, self.max_rows, self.schema)
+        reader = RequestReader(columns, self.max_rows, self.schema, self.signature)
         version = LoadedVersion(name, path, predictor, columns, reader)
         self._warm_up(version)
         version.load_seconds = time.monotonic() - began

@@ -74,7 +74,8 @@ class ServerProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env={**os.environ, **(env or {})},
+            # Only TensorFlow's errors: the rest is notes on how it was built.
+            env={"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, **(env or {})},
             # Ctrl-C in a terminal reaches the whole group: this process decides what it means.
             start_new_session=True,
         )

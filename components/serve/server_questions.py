@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...utils.errors import PenstockError
 from ..base.artifact_types import Examples
@@ -18,13 +18,11 @@ from .answer_comparison import Difference, largest_difference
 from .answer_writing import write_v1
 from .candidate_server import CandidateServer, Requests
 from .feature_columns import FeatureColumn, feature_columns
+from .infra_candidate import Candidate
 from .infra_figures import Figures, Miss
 from .request_records import first_records, to_records
 from .request_schema import RequestSchema
 from .server_client import RequestFailed
-
-if TYPE_CHECKING:
-    from .infra_validator_executor import Candidate
 
 #: Records in a request when answers are compared.
 _COMPARED_AT_ONCE = 100

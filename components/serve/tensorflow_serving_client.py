@@ -63,6 +63,34 @@ class SavedModelRequests:
         return str(name) if info.dtype == types_pb2.DT_STRING and vector else ""
 
 
+class ServedSavedModel:
+    """How a candidate is asked that TensorFlow Serving serves, wherever that runs.
+
+    Args:
+        folder: The model's folder.
+        model_name: Its name in the server.
+
+    Raises:
+        ModelError: It is no SavedModel.
+    """
+
+    def __init__(self, folder: str, model_name: str) -> None:
+        self._model_name = model_name
+        self._requests = SavedModelRequests(folder)
+        self._client: ServerClient | None = None
+
+    def encode(self, requests: Requests) -> bytes:
+        """See `CandidateServer`."""
+        return self._requests.encode(requests)
+
+    def ask(self, body: bytes) -> list[Any]:
+        """See `CandidateServer`."""
+        assert self._client is not None
+        place = f"/v1/models/{self._model_name}:predict"
+        found: list[Any] = self._client.post(place, body)["predictions"]
+        return found
+
+
 def serialized_examples(batch: Any) -> list[bytes]:
     """Records as serialized `tf.Example`s."""
     found: list[bytes] = encode_examples(batch).to_pylist()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ...utils import storage
 from ...utils.errors import ParameterError, StorageError
+from ..push.version_directory import is_version
 from ..push.version_store import CANDIDATES
 from .server_settings import ServerSettings
 
@@ -130,7 +131,7 @@ class DirectorySource:
         """See `VersionSource`."""
         try:
             entries = [entry for entry in os.scandir(self._folder) if entry.name[0] != "."]
-            numbers = sorted(int(e.name) for e in entries if _is_number(e.name) and e.is_dir())
+            numbers = sorted(int(e.name) for e in entries if is_version(e.name) and e.is_dir())
             candidate = _newest(os.path.join(self._folder, CANDIDATES))
         except OSError as error:
             raise StorageError(
@@ -260,8 +261,4 @@ def _newest(folder: str) -> str:
         names = [entry.name for entry in os.scandir(folder) if entry.is_dir()]
     except FileNotFoundError:
         return ""
-    return max((name for name in names if _is_number(name)), key=int, default="")
-
-
-def _is_number(name: str) -> bool:
-    return name.isascii() and name.isdigit()
+    return max((name for name in names if is_version(name)), key=int, default="")

@@ -6,11 +6,11 @@ A user's module needs this module for a type hint at most.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .single_device import SingleDevice
+from .distributed.single_device import SingleDevice
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -147,7 +147,3 @@ class FnArgs:
     def is_chief(self) -> bool:
         """Whether this process is the one whose model is published."""
         return self.worker_index == 0
-
-
-#: A user's training function.
-RunFn = Callable[[FnArgs], object]

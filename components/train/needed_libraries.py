@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether training code needs TensorFlow, found out by reading it, not by running it."""
+"""Which heavy libraries training code needs, found out by reading it, not by running it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,26 @@ from ...utils.user_code import collect
 _IMPORT = re.compile(
     r"^\s*(?:import|from)\s+(?:tensorflow|tensorflow_\w+|keras|tf_keras|tfx_bsl)\b", re.MULTILINE
 )
+#: Those that take seconds to load, and do nothing yet when they are loaded.
+_PRELOADED = re.compile(r"^\s*(?:import|from)\s+((?:pandas|sklearn|skops)(?:\.\w+)*)", re.MULTILINE)
+
+
+def imported_libraries(*entries: Any) -> tuple[str, ...]:
+    """Modules of pandas, scikit-learn and skops that the user's modules import.
+
+    Whoever runs the code many times, as a search does, would else load them each time.
+
+    Args:
+        *entries: Module files, functions or their dotted names.
+    """
+    found: set[str] = set()
+    for entry in entries:
+        try:
+            texts = collect(entry).bundle.files.values()
+        except PenstockError:
+            continue
+        found.update(match for text in texts for match in _PRELOADED.findall(text))
+    return tuple(sorted(found))
 
 
 def uses_tensorflow(entry: Any) -> bool:

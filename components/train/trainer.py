@@ -16,8 +16,8 @@ from ..base.artifact_types import (
     TransformGraph,
 )
 from ..base.component import Component
-from .distribution import Distribution, Strategy
-from .needed_libraries import uses_tensorflow
+from .distributed.distribution import Distribution, Strategy
+from .needed_libraries import imported_libraries, uses_tensorflow
 from .train_args import EvalArgs, OnNan, TrainArgs
 
 _PRELOAD: tuple[str, ...] = (
@@ -131,8 +131,9 @@ class Trainer(Component):
     model_run: Output[ModelRun] = output()
 
     def bind(self, spec: ComponentSpec, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Takes in the arguments, and looks whether the training code needs TensorFlow."""
+        """Takes in the arguments, and looks which libraries the training code needs."""
         super().bind(spec, args, kwargs)
         code = self.user_code.get("run_fn", self.parameters.get("module_file"))
         if not uses_tensorflow(code):
-            self.preload = self.preload[:1]  # type: ignore[misc]  # each instance its own
+            libraries = imported_libraries(code)
+            self.preload = (*_PRELOAD[:1], *libraries)  # type: ignore[misc]  # each instance its own

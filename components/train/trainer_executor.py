@@ -28,7 +28,9 @@ from ..ingest.examples_reader import split_files
 from ..transform.graph_errors import storage_error
 from ..transform.light.saved import attach, is_light
 from .data_access import ExamplesAccess
-from .distribution import Distribution
+from .distributed.distribution import Distribution
+from .distributed.single_device import SingleDevice
+from .distributed.strategy_scope import distributed
 from .finite_weights import unusable_weights
 from .flavors.model_artifact import configured_trust, record
 from .flavors.model_digest import model_digest
@@ -37,8 +39,6 @@ from .keras_backend import KerasBackend
 from .keras_callbacks import KerasCallbacks
 from .saved_outputs import check_serving_model, function_location
 from .seeding import start_afresh
-from .single_device import SingleDevice
-from .strategies import distributed
 from .train_args import EvalArgs, OnNan, TrainArgs
 from .training_progress import TrainingProgress
 

@@ -16,7 +16,7 @@ from ..base.artifact_types import (
     TunerResults,
 )
 from ..base.component import Component
-from .needed_libraries import uses_tensorflow
+from .needed_libraries import imported_libraries, uses_tensorflow
 from .train_args import EvalArgs, TrainArgs
 from .tuner_args import TuneArgs
 
@@ -115,9 +115,10 @@ class Tuner(Component):
     tuner_results: Output[TunerResults] = output()
 
     def bind(self, spec: ComponentSpec, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Takes in the arguments, and looks whether the training code needs TensorFlow."""
+        """Takes in the arguments, and looks which libraries the training code needs."""
         super().bind(spec, args, kwargs)
         code = [self.user_code[name] for name in _FUNCTIONS if name in self.user_code]
         code += [given for given in [self.parameters.get("module_file")] if given]
         if code and not any(map(uses_tensorflow, code)):
-            self.preload = self.preload[:1]  # type: ignore[misc]  # each instance its own
+            libraries = imported_libraries(*code)
+            self.preload = (*_PRELOAD[:1], *libraries)  # type: ignore[misc]  # each instance its own

@@ -12,12 +12,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...utils.errors import DataError
-from ...utils.storage_errors import storage_errors
 from ..base.artifact import Artifact
 from .anomaly_table import Anomaly
 
-#: Names of the files in an `ExampleAnomalies` artifact.
-REPORT_FILE, HTML_FILE = "report.json", "report.html"
+#: Name of the file in an `ExampleAnomalies` artifact.
+REPORT_FILE = "report.json"
 
 
 @dataclass(frozen=True)
@@ -114,16 +113,6 @@ class AnomalyReport:
                 for each in raw["charts"]
             ],
         )
-
-
-def write_report(artifact: Artifact, report: AnomalyReport) -> None:
-    """Writes a report into an artifact, as data and as a page."""
-    from .report_html import render_html
-
-    for name, text in ((REPORT_FILE, report.to_json()), (HTML_FILE, render_html(report))):
-        path = artifact.path(name)
-        with storage_errors(path, "write"), open(path, "w", encoding="utf-8") as file:
-            file.write(text)
 
 
 def read_report(artifact: Artifact) -> AnomalyReport:

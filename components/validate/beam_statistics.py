@@ -89,11 +89,6 @@ def compute_on_beam(
     return {split: read_statistics(statistics, split) for split in statistics.splits}
 
 
-def runs_elsewhere(beam_pipeline_args: Sequence[str]) -> bool:
-    """Whether a Beam runner outside this process was asked for."""
-    return bool(beam_pipeline_args) and not is_in_process(pipeline_options(beam_pipeline_args))
-
-
 def _read(
     split: str,
     examples: Mapping[str, Any],

@@ -17,12 +17,13 @@ from ...utils.storage_errors import storage_errors
 from ..base.artifact import PropertyValue
 from ..base.artifact_types import ExampleAnomalies, ExampleStatistics
 from ..base.executor import Task
-from .anomaly_report import AnomalyReport, Chart, Distance, write_report
+from .anomaly_report import AnomalyReport, Chart, Distance
 from .anomaly_table import Anomaly, FailOn, list_anomalies
 from .custom_validation import CustomValidationConfig
 from .distribution import whole_dataset
 from .distribution_config import DistributionValidatorConfig
 from .report_charts import charts_of, distances_of
+from .report_files import write_report
 from .split_pairs import Pair, pair_folder, pair_name, split_pairs
 from .statistics_file import ANOMALIES_FILE, read_statistics
 from .validation import validate

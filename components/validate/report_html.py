@@ -100,11 +100,15 @@ def _section(chart: Chart, report: AnomalyReport) -> str:
         for side, colour in zip(chart.sides, side_colours(len(chart.sides)), strict=True)
     )
     note = f'<p class="note">{escape(chart.note)}</p>' if chart.note else ""
-    drawn = _bars(chart) if chart.kind == "categories" else _columns(chart)
     return (
         f"<section>\n<h3>{escape(chart.feature)} <small>({escape(chart.split)})</small></h3>\n"
-        f'<ul>{lines}</ul>\n{note}\n<p class="key">{key}</p>\n{drawn}\n</section>'
+        f'<ul>{lines}</ul>\n{note}\n<p class="key">{key}</p>\n{chart_svg(chart)}\n</section>'
     )
+
+
+def chart_svg(chart: Chart) -> str:
+    """A chart as SVG, without its title and key."""
+    return _bars(chart) if chart.kind == "categories" else _columns(chart)
 
 
 def side_colours(count: int) -> tuple[str, ...]:
@@ -123,7 +127,7 @@ def _bars(chart: Chart) -> str:
         top = index * group + 4
         odd = label in chart.unexpected
         colour = f' fill="{_WARN}" font-weight="600"' if odd else ""
-        text = shortened(label, 40 if odd else 44) + (" ⚠" if odd else "")
+        text = (shortened(label, 36 if odd else 39) or "(empty text)") + (" ⚠" if odd else "")
         marks.append(
             f'<text x="{_LABELS - 8}" y="{top + (group - 9) / 2 + 4:.1f}" text-anchor="end"'
             f"{colour}>{escape(text)}<title>{escape(label)}</title></text>"

@@ -38,4 +38,17 @@ def infer_schema(
     for split in splits[1:]:
         found = read_statistics(statistics, split)
         schema = tfdv.update_schema(schema, found, infer_feature_shape, limit)
+        _keep_rare_features(schema)
     return schema
+
+
+def _keep_rare_features(schema: schema_pb2.Schema) -> None:
+    """Lets features be missing where a split has no value of them.
+
+    TFDV would call such a feature deprecated, and then nothing reads it any more.
+    """
+    for feature in schema.feature:
+        if feature.lifecycle_stage == schema_pb2.DEPRECATED:
+            feature.ClearField("lifecycle_stage")
+            feature.presence.Clear()
+            feature.presence.min_count = 0

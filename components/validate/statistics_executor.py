@@ -157,9 +157,9 @@ def _needs_beam(
     if not beam_pipeline_args:
         return False
     # Loaded where it is asked for: Beam takes long.
-    from .beam_statistics import runs_elsewhere
+    from ..transform.beam_runner import runs_here
 
-    return runs_elsewhere(beam_pipeline_args)
+    return not runs_here(beam_pipeline_args)
 
 
 def _reported(

@@ -15,13 +15,14 @@ from ...utils.errors import GateError, ParameterError, nearest
 from ..base.artifact import PropertyValue
 from ..base.artifact_types import ExampleAnomalies, ExampleStatistics, Schema
 from ..base.executor import Task
-from .anomaly_report import AnomalyReport, Chart, Distance, write_report
+from .anomaly_report import AnomalyReport, Chart, Distance
 from .anomaly_table import Anomaly, FailOn, headline, list_anomalies, render_table, stopping
 from .comparators import Comparators
 from .custom_validation import CustomValidationConfig
 from .distribution import whole_dataset
 from .label_balance import IMBALANCE, check_labels, label_distributions
 from .report_charts import charts_of, distances_of
+from .report_files import write_report
 from .schema_text import read_schema
 from .split_selection import remaining_splits
 from .statistics_comparison import baseline_split, environment_of, set_comparators

@@ -76,8 +76,9 @@ def _check_blessed(node: NodeIR, resolved: ResolvedNode) -> None:
                     f"what is to be approved is not blessed: {name}",
                     node=node.id,
                     expected="a blessed model",
-                    got=blessing.uri,
-                    fix="see why it was refused: penstock runs show",
+                    got=str(blessing.custom_properties.get("reason") or blessing.uri),
+                    fix="bring a better one; the measurements: "
+                    f"penstock artifacts show {blessing.id or blessing.TYPE_NAME}",
                 )
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...components.base.artifact import Artifact
-from ...utils.errors import DataError
+from ...utils import storage
+from ...utils.errors import DataError, StorageError
 from ...utils.hashing import FileDigestCache
 from ...utils.module_loading import load_object
 from ..ir import InputIR, NodeIR
@@ -53,7 +54,7 @@ def resolve_node(node: NodeIR, scope: Scope, file_digests: FileDigestCache) -> R
                 continue
             return ResolvedNode(skip=found)
         _check_count(node, name, wanted, found)
-        inputs[name] = found
+        inputs[name] = [_with_digest(node, name, each, file_digests) for each in found]
     external: dict[str, str] = {}
     if node.executor.external_inputs:
         named = load_object(node.executor.external_inputs)(parameters)
@@ -71,6 +72,23 @@ def _artifacts(wanted: InputIR, scope: Scope) -> list[Artifact] | str:
             return f"{channel.node} was skipped"
         found.extend(outputs.get(channel.output, []))
     return found
+
+
+def _with_digest(
+    node: NodeIR, name: str, artifact: Artifact, file_digests: FileDigestCache
+) -> Artifact:
+    """The artifact, digested where another program recorded it: TFX writes no digests."""
+    if artifact.id is not None and not artifact.content_digest:
+        if not storage.exists(artifact.uri):
+            raise StorageError(
+                f"what input {name!r} should hold is gone",
+                node=node.id,
+                expected=f"the {artifact.TYPE_NAME} that was recorded as artifact {artifact.id}",
+                got=f"nothing at {artifact.uri}",
+                fix="bring it back to where it was, or run the node that makes it again",
+            )
+        artifact.content_digest = file_digests.digest_tree(artifact.uri)
+    return artifact
 
 
 def _check_count(node: NodeIR, name: str, wanted: InputIR, found: list[Artifact]) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ...components.base.artifact import Artifact
-from ...components.base.control import ControlContext
+from ...components.base.control import ControlContext, ControlExecutor
 from ...utils.module_loading import load_object
 from ..ir import NodeIR
 from ..metadata.store import MetadataStore
@@ -25,5 +25,6 @@ def steer(
         node_id=node.id,
         run_id=run.id,
     )
-    chosen = load_object(node.executor.path)().resolve(context)
+    executor: ControlExecutor = load_object(node.executor.path)()
+    chosen = executor.resolve(context)
     return {name: list(chosen.get(name, ())) for name in node.outputs}

@@ -11,12 +11,12 @@ from typing import Any
 from ...components.base.artifact import Artifact, PropertyType, PropertyValue
 from .artifact_codec import (
     decode_artifact,
-    decode_artifact_record,
     is_live,
     recorded,
 )
 from .connection import Connection
 from .contexts import Contexts
+from .foreign_records import ForeignRecords, node_of
 from .library import library
 from .records import ArtifactRecord
 from .series import highest, series_key, series_prefix, taken_in
@@ -91,6 +91,8 @@ class ArtifactLedger:
         self._connection = connection
         self._types = types
         self._contexts = contexts
+        #: What other programs recorded.
+        self.foreign = ForeignRecords(connection)
         #: Numbers that series have reached at least.
         self._numbers: dict[Series, int] = {}
 
@@ -122,11 +124,7 @@ class ArtifactLedger:
         return self._numbers[series]
 
     def _by_keys(self, keys: list[str]) -> list[Any]:
-        try:
-            found: list[Any] = self._connection.read("get_artifacts_by_external_ids", keys)
-        except library().errors.NotFoundError:
-            return []
-        return found
+        return self._connection.by_external_ids("artifacts", keys)
 
     def _newest_of_series(self, series: Series) -> Iterator[Any]:
         """Messages of a series, newest first, fetched in growing portions."""
@@ -144,7 +142,10 @@ class ArtifactLedger:
             kinds.append(type_name + _BLESSED_SERIES)
         pipelines = [pipeline] if pipeline is not None else self._pipelines()
         series = [Series(name, kind) for name in pipelines for kind in kinds]
-        return heapq.merge(*map(self._newest_of_series, series), key=lambda found: -found.id)
+        # What something else recorded, TFX for one, is not numbered.
+        unnumbered = self.foreign.artifacts(type_name, pipeline)
+        every = [*map(self._newest_of_series, series), unnumbered]
+        return heapq.merge(*every, key=lambda found: -found.id)
 
     def _pipelines(self) -> list[str]:
         return [found.name for found in self._connection.read("get_contexts_by_type", PIPELINE)]
@@ -163,7 +164,7 @@ class ArtifactLedger:
             if limit < 1 or self._types.artifact_type_if_known(type_name) is None:
                 return chosen
             for found in self.newest(type_name, pipeline):
-                if not is_live(found) or not _made_by(found, pipeline, node_id):
+                if not is_live(found) or not self._made_by(found, pipeline, node_id):
                     continue
                 artifact = self._decode([found])[0]
                 values = {**artifact.custom_properties, **artifact.properties}
@@ -178,13 +179,12 @@ class ArtifactLedger:
         blessings: dict[int, Artifact] = {}
         models: dict[int, Artifact] = {}
         with self._connection.holding(writing=False):
-            blessed = Series(pipeline, MODEL_BLESSING + _BLESSED_SERIES)
-            for found in self._newest_of_series(blessed):
+            for found in self._newest_blessings(pipeline):
                 # A blessing is younger than its model, so none older than this can bless
                 # a model newer than those at hand.
                 if len(models) >= limit and found.id < min(models):
                     break
-                if not is_live(found) or not _made_by(found, pipeline, None):
+                if not is_live(found) or not self._made_by(found, pipeline, None):
                     continue
                 blessing = self._decode([found])[0]
                 model_id = blessing.custom_properties.get(CURRENT_MODEL_ID_PROPERTY)
@@ -194,6 +194,16 @@ class ArtifactLedger:
                 models.update(self.by_ids([model_id], live_only=True))
         newest = sorted(models, reverse=True)[:limit]
         return [(models[model_id], blessings[model_id]) for model_id in newest]
+
+    def _newest_blessings(self, pipeline: str) -> Iterator[Any]:
+        """Messages of a pipeline's blessings that bless, newest first."""
+        blessed = self._newest_of_series(Series(pipeline, MODEL_BLESSING + _BLESSED_SERIES))
+        unnumbered = (
+            found
+            for found in self.foreign.artifacts(MODEL_BLESSING, pipeline)
+            if found.custom_properties[BLESSED_PROPERTY].int_value == 1
+        )
+        return heapq.merge(blessed, unnumbered, key=lambda found: -found.id)
 
     def by_ids(self, ids: Iterable[int], *, live_only: bool = False) -> dict[int, Artifact]:
         """Artifacts by id; those that do not exist, or are not live, are left out."""
@@ -215,7 +225,7 @@ class ArtifactLedger:
     def records(self, found: Sequence[Any]) -> list[ArtifactRecord]:
         """Messages as records."""
         types = self._types.artifact_types_by_id(each.type_id for each in found)
-        return [decode_artifact_record(each, types[each.type_id]) for each in found]
+        return self.foreign.artifact_records(found, types)
 
     def by_uri(self, uri: str) -> list[Artifact]:
         """See `MetadataStore.artifacts_by_uri`."""
@@ -242,12 +252,8 @@ class ArtifactLedger:
         for found in candidates:
             if limit is not None and len(chosen) >= limit:
                 break
-            if _made_by(found, pipeline, None):
+            if self._made_by(found, pipeline, None):
                 chosen.append(found)
-        if type_name is not None and pipeline is None and (limit is None or len(chosen) < limit):
-            # What something else recorded, TFX for one, is not numbered.
-            every = self._connection.read("get_artifacts_by_type", type_name)
-            chosen = sorted(every, key=lambda each: -each.id)[:limit]
         return chosen
 
     def _newest_of_all(self) -> Iterator[Any]:
@@ -263,6 +269,18 @@ class ArtifactLedger:
             yield from sorted(found, key=lambda each: -each.id)
             last = first
 
+    def _made_by(self, found: Any, pipeline: str | None, node_id: str | None) -> bool:
+        if pipeline is None and node_id is None:
+            return True
+        maker = (
+            recorded(found, PIPELINE_NAME_PROPERTY),
+            recorded(found, PRODUCER_COMPONENT_PROPERTY),
+        )
+        if not found.external_id:
+            contexts = self.foreign.makers([found.id]).get(found.id, {})
+            maker = (contexts.get(PIPELINE, ""), node_of(contexts))
+        return pipeline in (None, maker[0]) and node_id in (None, maker[1])
+
     def mark_deleted(self, ids: Iterable[int]) -> None:
         """See `MetadataStore.mark_deleted`."""
         protos = library().protos
@@ -273,12 +291,6 @@ class ArtifactLedger:
                 for each in chunk:
                     each.state = protos.Artifact.DELETED
                 self._connection.write("put_artifacts", chunk, field_mask_paths=["state"])
-
-
-def _made_by(found: Any, pipeline: str | None, node_id: str | None) -> bool:
-    return (pipeline is None or recorded(found, PIPELINE_NAME_PROPERTY) == pipeline) and (
-        node_id is None or recorded(found, PRODUCER_COMPONENT_PROPERTY) == node_id
-    )
 
 
 def _property_type(value: PropertyValue) -> PropertyType:

@@ -201,6 +201,14 @@ class Connection:
         """
         return self._call(method, arguments, options, writing=False)
 
+    def by_external_ids(self, kind: str, keys: list[str]) -> list[Any]:
+        """The `artifacts`, `contexts` or `executions` that have one of these external ids."""
+        try:
+            found: list[Any] = self.read(f"get_{kind}_by_external_ids", keys)
+        except library().errors.NotFoundError:
+            return []
+        return found
+
     def write(self, method: str, *arguments: Any, **options: Any) -> Any:
         """Calls a method of ML Metadata's `MetadataStore` that changes the store.
 

@@ -33,17 +33,14 @@ class Executions:
         self._contexts = contexts
         self._artifacts = artifacts
         self._runs = runs
+        self._foreign = artifacts.foreign
 
     def count_attempts(self, prefix: str, start: int = 0) -> int:
         """How many executions a node had in a run; `start` is a number known to exist."""
         return highest(taken_in(prefix, self._by_keys), start)
 
     def _by_keys(self, keys: list[str]) -> list[Any]:
-        try:
-            found: list[Any] = self._connection.read("get_executions_by_external_ids", keys)
-        except library().errors.NotFoundError:
-            return []
-        return found
+        return self._connection.by_external_ids("executions", keys)
 
     def messages_of_run(self, run_id: str) -> list[Any]:
         """Messages of a run's executions, oldest first."""
@@ -54,7 +51,7 @@ class Executions:
     def of_run(self, run_id: str, *, with_artifacts: bool) -> list[ExecutionRecord]:
         """See `MetadataStore.run_executions`."""
         with self._connection.holding(writing=False):
-            records = [decode_execution(found) for found in self.messages_of_run(run_id)]
+            records = self._foreign.executions(self.messages_of_run(run_id))
             return self.with_artifacts(records) if with_artifacts else records
 
     def with_artifacts(self, records: list[ExecutionRecord]) -> list[ExecutionRecord]:
@@ -95,7 +92,7 @@ class Executions:
         """Records of the executions with these ids that exist."""
         with self._connection.holding(writing=False):
             found = self._connection.read("get_executions_by_id", sorted(set(execution_ids)))
-        return [decode_execution(each) for each in found]
+            return self._foreign.executions(found)
 
     def of_node(self, run_id: str, node_id: str) -> ExecutionRecord | None:
         """See `MetadataStore.node_execution`."""

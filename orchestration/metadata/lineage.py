@@ -12,7 +12,6 @@ from ...utils.errors import MetadataError
 from .artifact_codec import paths_of
 from .artifacts import ArtifactLedger
 from .connection import Connection
-from .execution_codec import decode_execution
 from .library import library
 from .records import ArtifactRecord, ExecutionRecord, ExecutionState
 
@@ -86,6 +85,7 @@ class Lineage:
     def __init__(self, connection: Connection, artifacts: ArtifactLedger) -> None:
         self._connection = connection
         self._artifacts = artifacts
+        self._foreign = artifacts.foreign
 
     def of_artifacts(
         self, ids: Sequence[int], direction: Direction, max_nodes: int
@@ -162,7 +162,7 @@ class Lineage:
         found: list[Any] = []
         for first in range(0, len(ids), 500):
             found += self._connection.read("get_executions_by_id", ids[first : first + 500])
-        return [decode_execution(each) for each in found]
+        return self._foreign.executions(found)
 
     def _events(self, method: str, ids: set[int]) -> list[Any]:
         wanted = sorted(ids)

@@ -88,9 +88,9 @@ def dot(graph: LineageGraph) -> str:
     fonts = '  node [fontname="sans-serif"]; edge [fontname="sans-serif"];'
     lines = ["digraph lineage {", "  rankdir=TB;", fonts]
     for key in graph.artifacts:
-        lines.append(f"  {_dot(key)} [shape=ellipse, label={_dot(*_lines(graph, key))}];")
+        lines.append(f"  {_dot(key)} [shape=ellipse, label={_dot(*node_lines(graph, key))}];")
     for key in graph.executions:
-        lines.append(f"  {_dot(key)} [shape=box, label={_dot(*_lines(graph, key))}];")
+        lines.append(f"  {_dot(key)} [shape=box, label={_dot(*node_lines(graph, key))}];")
     for edge in graph.edges:
         lines.append(
             f"  {_dot(edge.source)} -> {_dot(edge.target)} [label={_dot(_plain(edge.name))}];"
@@ -107,9 +107,9 @@ def mermaid(graph: LineageGraph) -> str:
     """The graph in Mermaid's language (https://mermaid.js.org/syntax/flowchart.html)."""
     lines = ["flowchart TB"]
     for key in graph.artifacts:
-        lines.append(f"  {_mermaid_id(key)}([{_mermaid(*_lines(graph, key))}])")
+        lines.append(f"  {_mermaid_id(key)}([{_mermaid(*node_lines(graph, key))}])")
     for key in graph.executions:
-        lines.append(f"  {_mermaid_id(key)}[{_mermaid(*_lines(graph, key))}]")
+        lines.append(f"  {_mermaid_id(key)}[{_mermaid(*node_lines(graph, key))}]")
     for edge in graph.edges:
         arrow = f"-->|{_mermaid(_plain(edge.name))}|" if edge.name else "-->"
         lines.append(f"  {_mermaid_id(edge.source)} {arrow} {_mermaid_id(edge.target)}")
@@ -127,7 +127,7 @@ def _mermaid(*lines: str) -> str:
     return '"' + "<br/>".join(escaped) + '"'
 
 
-def _lines(graph: LineageGraph, key: str) -> list[str]:
+def node_lines(graph: LineageGraph, key: str) -> list[str]:
     """The label of a node in a picture: short lines, since long ones make it unreadable."""
     if key in graph.executions:
         execution = graph.executions[key]

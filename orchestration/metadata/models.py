@@ -109,11 +109,7 @@ class ModelEvents:
         return sorted((e for e in found if e.model == model), key=lambda event: event.number)
 
     def _by_keys(self, keys: list[str]) -> list[Any]:
-        try:
-            found: list[Any] = self._connection.read("get_contexts_by_external_ids", keys)
-        except library().errors.NotFoundError:
-            return []
-        return found
+        return self._connection.by_external_ids("contexts", keys)
 
     def _event(self, context: Any) -> ModelEvent:
         values = read_properties(context.custom_properties, _GROUP, context.custom_properties)

@@ -49,6 +49,7 @@ class Runs:
         self._connection = connection
         self._contexts = contexts
         self._artifacts = artifacts
+        self._foreign = artifacts.foreign
 
     def begin(
         self,
@@ -118,11 +119,7 @@ class Runs:
             return True
 
     def _by_keys(self, keys: list[str]) -> list[Any]:
-        try:
-            found: list[Any] = self._connection.read("get_contexts_by_external_ids", keys)
-        except library().errors.NotFoundError:
-            return []
-        return found
+        return self._connection.by_external_ids("contexts", keys)
 
     def _adopt(self, parent_id: int, child_id: int) -> None:
         link = library().protos.ParentContext(parent_id=parent_id, child_id=child_id)
@@ -206,7 +203,14 @@ class Runs:
     def get(self, run_id: str) -> RunRecord:
         """See `MetadataStore.get_run`."""
         with self._connection.holding(writing=False):
-            return self._record(self._contexts.run(run_id))
+            context = self._contexts.run(run_id)
+            return self._told(self._record(context), context.id)
+
+    def _told(self, record: RunRecord, context_id: int) -> RunRecord:
+        """A record; of a run that something else recorded, with what its executions tell."""
+        if record.number or record.state is not RunState.UNKNOWN:
+            return record
+        return self._foreign.run(record, context_id)
 
     def open(self, pipeline: str) -> list[RunRecord]:
         """See `MetadataStore.open_runs`."""
@@ -235,7 +239,8 @@ class Runs:
             else:
                 parents = self._connection.read("get_contexts_by_type", PIPELINE)
             runs = [run for parent in parents for run in self._newest_of(parent, limit)]
-        return sorted(runs, key=lambda run: run.started_at, reverse=True)[:limit]
+            runs.sort(key=lambda run: run[0].started_at, reverse=True)
+            return [self._told(record, context_id) for record, context_id in runs[:limit]]
 
     def _last_number(self, pipeline: str) -> int:
         """The number of a pipeline's newest run."""
@@ -243,17 +248,17 @@ class Runs:
         start = self._contexts.reached(pipeline, prefix)
         return highest(taken_in(prefix, self._by_keys), start)
 
-    def _newest_of(self, parent: Any, limit: int) -> list[RunRecord]:
+    def _newest_of(self, parent: Any, limit: int) -> list[tuple[RunRecord, int]]:
+        """Records of a pipeline's runs, with the ids of their contexts."""
         prefix = series_prefix(parent.name)
         last = self._last_number(parent.name)
-        if last == 0:
-            # Recorded by something else, TFX for one, whose runs have no numbers.
-            children = self._connection.read("get_children_contexts_by_context", parent.id)
-            return [self._record(c, parent.name) for c in children if c.type == PIPELINE_RUN]
         numbers = range(last, max(0, last - limit), -1)
         found = self._by_keys([series_key(prefix, number) for number in numbers])
-        records = [self._record(context) for context in found]
-        return [record for record in records if record.pipeline == parent.name]
+        if last == 0 or (last < limit and self._foreign.there()):
+            # Recorded by something else, TFX for one, whose runs have no numbers.
+            found = [*found, *self._foreign.run_contexts(parent.id)]
+        records = [(self._record(context, parent.name), context.id) for context in found]
+        return [(record, at) for record, at in records if record.pipeline == parent.name]
 
     def newest_first(self, pipeline: str) -> Iterator[list[str]]:
         """Ids of all runs of a pipeline, newest first, in portions that grow."""

@@ -25,17 +25,6 @@ MODEL_EVENT = "model_event"
 #: Penstock's own: how far the watcher of a pipeline is, and who that is; see `watch_records`.
 WATCH = "watch"
 WATCH_LEASE = "watch_lease"
-CONTEXT_TYPES = (
-    PIPELINE,
-    PIPELINE_RUN,
-    NODE,
-    EXECUTION_CACHE,
-    APPROVAL,
-    REGISTERED_MODEL,
-    MODEL_EVENT,
-    WATCH,
-    WATCH_LEASE,
-)
 
 #: The version of TFX whose payload layouts (`Split-train/`, `Format-Serving/`) we write.
 #: Readers look at this custom property of an artifact to know where its files are.
@@ -51,7 +40,6 @@ SYSTEM_PROPERTIES = frozenset(
 )
 
 # Custom properties of executions. TFX treats what begins with two underscores as internal.
-INTERNAL_PREFIX = "__"
 EXECUTION_RESULT_PROPERTY = "__execution_result__"
 SCHEMA_PROPERTY = "__schema__{}__"
 

@@ -8,6 +8,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from ...components.base.artifact import PropertyValue
 from ...utils import storage
@@ -18,12 +19,41 @@ from ..ir import PipelineIR
 from ..launch.outcome import NodeOutcome, RunObserver
 from ..launch.recovery import clear, recover
 from ..launch.root_check import check_root
-from ..launch.run import Run
+from ..launch.run import Run, describe_run
 from ..metadata.records import RunState
 from ..metadata.store import MetadataStore
+from ..pipeline import Pipeline
 from .run_result import RunResult
 
 _log = get_logger(__name__)
+
+
+def described(
+    pipeline: Pipeline | PipelineIR,
+    *,
+    parameters: Mapping[str, Any] | None,
+    root: str | None,
+    run_id: str | None,
+    resume: str | None,
+    cache: str | None,
+) -> tuple[PipelineIR, Run]:
+    """A compiled pipeline, and the run of it that the arguments of a runner's `run` describe.
+
+    Raises:
+        PenstockError: It does not compile, an argument is not acceptable, or this is the
+            process of a worker.
+    """
+    ir = pipeline.compile() if isinstance(pipeline, Pipeline) else pipeline
+    refuse_inside_worker()
+    run = describe_run(
+        ir,
+        run_id=resume or run_id,
+        root=root,
+        parameters=parameters,
+        cache=cache,
+        resumed=bool(resume),
+    )
+    return ir, run
 
 
 def begin_run(
@@ -56,7 +86,7 @@ def begin_run(
                 if found.owner is None or found.owner.alive() is None
                 else "wait for it, or stop that process first",
             )
-    check_root(store, run)
+    check_root(store, run, (node.id for node in ir.nodes))
     recover(store, run, ir)
     properties = {
         **(tags or {}),

@@ -18,13 +18,12 @@ import sysconfig
 from collections.abc import Callable
 from typing import Any
 
-from ...components.base.artifact import Artifact
 from ...components.base.container_component import ContainerComponent
 from ...components.base.function_component import FunctionComponent
 from ...components.base.node import Node
 from ...utils.errors import CodeError, WiringError, nearest
 from ...utils.module_loading import load_object
-from ..pipeline_loader import import_file, import_name
+from ..pipeline_modules import import_file, import_name
 
 _PACKAGE = __name__.split(".", 1)[0]
 _INSTALLED = tuple(
@@ -44,11 +43,6 @@ def is_component(found: Any) -> bool:
     if isinstance(found, (FunctionComponent, ContainerComponent)):
         return True
     return isinstance(found, type) and issubclass(found, Node)
-
-
-def is_artifact_type(found: Any) -> bool:
-    """Whether it is a type of artifacts."""
-    return isinstance(found, type) and issubclass(found, Artifact)
 
 
 def load_named(name: Any, folder: str, what: str, fits: Callable[[Any], bool]) -> Any:

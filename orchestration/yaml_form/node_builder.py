@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...components.base.annotations import MISSING, ComponentSpec
-from ...components.base.artifact import Artifact
+from ...components.base.artifact import Artifact, is_artifact_type
 from ...components.base.channel import Channel
 from ...components.base.component import SpecNode
 from ...components.base.container_component import (
@@ -32,7 +32,7 @@ from ...utils.errors import (
 )
 from ...utils.yaml_places import Place
 from ..user_traceback import raised_in_user_code
-from .named_objects import function_reference, is_artifact_type, is_component, load_named
+from .named_objects import function_reference, is_component, load_named
 from .scope import Scope, check_keys, mapping_of
 
 #: What a node is made from: exactly one of them is given.

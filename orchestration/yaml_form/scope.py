@@ -342,7 +342,7 @@ def mapping_of(place: Place, what: str) -> dict[str, Any]:
         raise ParameterError(
             f"here a YAML pipeline has {what}",
             expected="a mapping with texts as keys",
-            got=repr(place.value)[:100],
+            got="nothing" if place.value is None else repr(place.value)[:100],
             location=place.location,
         )
     return place.value

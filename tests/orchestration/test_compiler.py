@@ -154,6 +154,10 @@ def _two_defaults(root: Path) -> Pipeline:
     return Pipeline("p", str(root), nodes)
 
 
+def _text_for_a_number(root: Path) -> Pipeline:
+    return Pipeline("p", str(root), [pass_on(number=RuntimeParameter("n", str, "1"))])
+
+
 def _nobody_produces(root: Path) -> Pipeline:
     return Pipeline(
         "p",
@@ -172,6 +176,10 @@ GRAPH_MISTAKES = {
     "not listed": (_not_listed, ["extend", "a node that is not in the pipeline", "add start"]),
     "upstream not listed": (_upstream_not_listed, ["an upstream node is not", "add other"]),
     "runtime parameter declared twice": (_two_defaults, ["'n' is declared in two ways"]),
+    "text for a number": (
+        _text_for_a_number,
+        ["'number' cannot take the runtime parameter 'n'", "of type int", "of type str"],
+    ),
     "no producer": (_nobody_produces, ["Pusher", "a channel that no node produces"]),
 }
 

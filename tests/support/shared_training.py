@@ -240,8 +240,9 @@ def run_torch(fn_args: Any) -> dict[str, float]:
         stumble(fn_args, step + 1)
     keep_curve(fn_args, losses)
     if fn_args.is_chief:
-        from safetensors.torch import save_file
-
         plain = getattr(model, "module", model)
-        save_file(plain.state_dict(), os.path.join(fn_args.serving_model_dir, "model.safetensors"))
+        exported = torch.export.export(
+            plain.eval(), (x[:4],), dynamic_shapes=({0: torch.export.Dim("rows", min=2)},)
+        )
+        torch.export.save(exported, os.path.join(fn_args.serving_model_dir, "model.pt2"))
     return {"began_at": float(began)}

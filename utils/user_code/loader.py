@@ -28,6 +28,7 @@ from ..storage_errors import storage_errors
 from .bundle import CodeBundle
 from .import_failures import explain_import
 from .search import neighbours
+from .tfx_names import install as install_tfx_names
 from .tracebacks import ORIGINS_SUFFIX, bundle_folder, encode_origins
 
 #: What stands in for the `__init__.py` that a package did not have: a package without one
@@ -84,6 +85,7 @@ def load_module(path: str, module: str) -> ModuleType:
             return loaded
         # Anything may have been imported from elsewhere since the last time.
         _forget(path)
+        install_tfx_names()
         outer = loading_module()
         _state.loading = module
         try:

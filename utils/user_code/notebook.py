@@ -237,7 +237,7 @@ def _importable(name: str, value: Any) -> tuple[str, str] | None:
     if isinstance(module, str) and module.startswith(f"{FRAMEWORK}.") and root is not None:
         for attribute in (getattr(value, "__name__", None), name):
             public = isinstance(attribute, str) and attribute in getattr(root, "__all__", ())
-            if public and getattr(root, attribute) is value:
+            if public and getattr(root, str(attribute)) is value:
                 return FRAMEWORK, str(attribute)
     for attribute in (qualname, getattr(value, "__name__", None), name):
         if isinstance(module, str) and isinstance(attribute, str) and attribute.isidentifier():
@@ -248,6 +248,9 @@ def _importable(name: str, value: Any) -> tuple[str, str] | None:
     places = [
         module
         for module, loaded in sys.modules.copy().items()
-        if module != "__main__" and getattr(loaded, "__dict__", {}).get(name) is value
+        if module != "__main__"
+        # Under whatever name: the notebook itself is nothing to import from.
+        and getattr(loaded, "__name__", "") != "__main__"
+        and getattr(loaded, "__dict__", {}).get(name) is value
     ]
     return (min(places, key=lambda place: (place.count("."), place)), name) if places else None

@@ -98,6 +98,14 @@ class KerasPredictor:
         }
         return output_batch(joined, rows)
 
+    def dense_inputs(self) -> list[DenseInput]:
+        """The arrays that `call` takes."""
+        return list(self._inputs)
+
+    def call(self, tensors: Mapping[str, Any]) -> dict[str, Any]:
+        """Outputs by name, for tensors of the backend's: gradients flow through it."""
+        return self._named(self._model(_shaped_like(self._struct, tensors), training=False))
+
     def _call(self, arrays: Mapping[str, _Array]) -> dict[str, _Array]:
         """Outputs by name. Few sizes of batches occur, since each is compiled anew."""
         rows = len(next(iter(arrays.values())))

@@ -24,14 +24,13 @@ from dataclasses import dataclass
 from typing import Protocol, cast
 
 from ....utils import storage
+from ....utils.trust import trusted_here
 from .predictor import InputError, InputFeature, ModelError, Predictor, UnknownFormat
 
 #: Folder of a Model artifact that holds what servers load.
 SERVING_FOLDER = "Format-Serving"
 #: Folder beside a model's files with the transformation that comes before it.
 TRANSFORM_FOLDER = "transform"
-#: Environment variable: types and code that models may load, separated by commas.
-TRUST_VARIABLE = "PENSTOCK_TRUSTED_TYPES"
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ def load_predictor(
     """
     place = serving_folder(folder)
     flavor = _find(place)
-    trusted = [*trusted_types, *_trusted_here()]
+    trusted = [*trusted_types, *trusted_here()]
     try:
         module = cast(_FlavorModule, importlib.import_module(f".{flavor.module}", __package__))
         model = module.load(place, signature, trusted)
@@ -251,11 +250,6 @@ def _no_model(folder: str, names: Sequence[str]) -> ModelError:
 
 def _all_files() -> str:
     return ", ".join(f"{' or '.join(each.files)} ({each.name})" for each in FLAVORS)
-
-
-def _trusted_here() -> list[str]:
-    names = os.environ.get(TRUST_VARIABLE, "").split(",")
-    return [name.strip() for name in names if name.strip()]
 
 
 def _missing_package(flavor: Flavor, error: ImportError, folder: str) -> ModelError | None:

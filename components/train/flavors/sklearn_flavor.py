@@ -20,11 +20,12 @@ import pyarrow.compute as pc
 import skops.io
 
 from ....utils.errors import ExecutionError
+from ....utils.trust import TRUST_VARIABLE
 from ...ingest.list_columns import is_list
 from ...transform.light.skops_file import HARMLESS
 from .input_columns import column, output_batch, plain
 from .predictor import InputError, InputFeature, ModelError
-from .registry import TRUST_VARIABLE, model_file
+from .registry import model_file
 
 
 def load(folder: str, signature: str | None, trusted: Sequence[str]) -> SklearnPredictor:

@@ -8,7 +8,7 @@ tensors by name, each of which is a column.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 # Before TensorFlow is used: else TensorFlow Transform decides that tf.keras is Keras 2.
@@ -21,7 +21,7 @@ import tensorflow as tf
 from ....utils.errors import ExecutionError, nearest
 from ...ingest.example_encoding import encode_examples
 from .input_columns import DenseInput, column, dense, output_batch
-from .predictor import InputFeature, ModelError
+from .predictor import InputError, InputFeature, ModelError
 from .signature_features import parsed_features, read_saved_model, signature_names
 
 #: The signature that TensorFlow Serving and the Evaluator call.
@@ -73,6 +73,7 @@ class TensorFlowPredictor:
     """
 
     flavor = "tensorflow"
+    backend = "tensorflow"
 
     def __init__(self, model: Any, signature: str, parsed: Sequence[InputFeature]) -> None:
         self._model = model
@@ -99,7 +100,9 @@ class TensorFlowPredictor:
         try:
             outputs = self._function(**arguments)
         except (ValueError, TypeError, tf.errors.OpError) as error:
-            raise ExecutionError(
+            # By TensorFlow's own meaning of this error the rows are at fault.
+            refused = isinstance(error, tf.errors.InvalidArgumentError)
+            raise (InputError if refused else ExecutionError)(
                 "the model failed to predict",
                 expected="rows as the model's signature takes them",
                 got=_short(error),
@@ -109,6 +112,14 @@ class TensorFlowPredictor:
             {name: value.numpy()[: batch.num_rows] for name, value in sorted(outputs.items())},
             batch.num_rows,
         )
+
+    def dense_inputs(self) -> list[DenseInput]:
+        """The arrays that `call` takes; none where the signature takes serialized examples."""
+        return list(self._inputs) if self._examples is None else []
+
+    def call(self, tensors: Mapping[str, Any]) -> dict[str, Any]:
+        """Outputs by name, for tensors: gradients flow through it where operations have some."""
+        return dict(self._function(**tensors))
 
     def _serialize(self, batch: pa.RecordBatch) -> Any:
         if self._parsed:

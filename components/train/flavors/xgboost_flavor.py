@@ -20,6 +20,7 @@ import pyarrow as pa
 import xgboost as xgb
 
 from ....utils.errors import ExecutionError
+from ....utils.readable import first_error_line
 from ...ingest.list_columns import is_text
 from .input_columns import DenseInput, column, dense, output_batch, plain
 from .predictor import InputError, InputFeature, ModelError
@@ -45,7 +46,7 @@ def load(folder: str, signature: str | None, trusted: Sequence[str]) -> XGBoostP
         raise ModelError(
             "the XGBoost model cannot be read",
             expected="what save_model of a Booster or an XGBModel writes",
-            got=_short(error),
+            got=first_error_line(error),
             location=path,
         ) from error
     if not booster.feature_names:
@@ -125,7 +126,7 @@ class XGBoostPredictor:
             raise ExecutionError(
                 "the XGBoost model failed to predict",
                 expected="rows like those that it was trained on",
-                got=_short(error),
+                got=first_error_line(error),
             ) from error
 
     def _raw_of_no_rows(self) -> _Array:
@@ -180,8 +181,3 @@ def _as_type_of(found: pa.Array, categories: pa.Array, name: str) -> pa.Array:
         expected=f"categories of type {categories.type}",
         got=str(found.type),
     )
-
-
-def _short(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:300] if lines else ''}"

@@ -27,8 +27,6 @@ from .trial_process import Report, TrialProcess, TrialStopped
 from .trial_records import best_of, cell_text
 
 _log = get_logger(__name__)
-#: The name of what `objective` returns where that is a bare number.
-_VALUE = "value"
 
 
 def search_with_space(

@@ -22,9 +22,9 @@ from typing import Any
 
 from ....utils import storage
 from ....utils.errors import CodeError, DataError, PenstockError, UserCodeError
+from ....utils.trust import TRUST_VARIABLE, trusted_here
 from ....utils.user_code import CodeBundle, explain_missing_module, materialize, user_frames
 from ....utils.user_code.import_failures import explain_import
-from ...train.flavors.registry import TRUST_VARIABLE
 
 CODE_FILE = "code.json"
 #: What to trust so that saved code may run: all of it, or, with `:<digest>`, that one.
@@ -182,13 +182,13 @@ def saved_code_name(folder: str) -> str | None:
 
 
 def _check_trusted(digest: str, trusted: Collection[str], location: str) -> None:
-    told = {name.strip() for name in os.environ.get(TRUST_VARIABLE, "").split(",")}
-    if {CODE, code_name(digest)} & {*trusted, *told}:
+    told = {*trusted, *trusted_here()}
+    if {CODE, code_name(digest)} & told:
         return
     raise CodeError(
         "the transform saved with the model is code of its author, which is not trusted here",
         expected=f"{code_name(digest)} among what is trusted",
-        got=", ".join(sorted({*trusted, *told} - {""})) or "nothing",
+        got=", ".join(sorted(told - {""})) or "nothing",
         location=location,
         fix=f"read the file; if you trust it, set {TRUST_VARIABLE}={code_name(digest)}, "
         f"or {TRUST_VARIABLE}={CODE} where all models are your own",

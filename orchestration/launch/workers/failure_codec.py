@@ -16,9 +16,10 @@ from typing import Any
 from ....utils import errors, storage, storage_errors
 from ....utils.errors import ExecutionError, PenstockError, StorageError, UserCodeError
 from ....utils.missing_modules import install_hint
+from ....utils.peak_memory import peak_memory
+from ....utils.readable import memory
 from ....utils.user_code import explain_missing_module, user_frames
 from .messages import WorkSpec
-from .peak_memory import peak_memory, readable_size
 
 _MORE_MEMORY = (
     "let it hold less at a time (fewer rows, smaller batches), or run it where there is more memory"
@@ -53,7 +54,7 @@ def _explain(error: BaseException, spec: WorkSpec) -> PenstockError:
         return _explain_disk_full(full, spec)
     fix = f"read the whole traceback in {spec.log_path}" if spec.log_path else None
     if isinstance(error, MemoryError):
-        fix = f"{_MORE_MEMORY}; it held {readable_size(peak_memory())} at most"
+        fix = f"{_MORE_MEMORY}; it held {memory(peak_memory())} at most"
     frames = user_frames(error, spec.bundle_paths)
     if frames:
         return _explain_user_error(error, spec, frames, fix)

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from typing import Any
 
+from .isolation import environment
+
 _lock = threading.Lock()
 
 #: Environment that must be there when a worker's interpreter starts.
@@ -61,19 +63,13 @@ def undisturbed_start(extra: Mapping[str, str] | None = None) -> Iterator[dict[s
         }
         wanted = {**_ALWAYS, **(extra or {})}
         wanted.update({name: _UNLESS_SET[name] for name in _UNLESS_SET if name not in os.environ})
-        before = {name: os.environ.get(name) for name in wanted}
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             main.__spec__ = None
             main.__dict__.pop("__file__", None)
-            os.environ.update(wanted)
-            yield dict(os.environ)
+            with environment(wanted):
+                yield dict(os.environ)
         finally:
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
             main.__dict__.update(hidden)
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 

@@ -21,10 +21,10 @@ from ....components.base.artifact import (
 from ....components.base.executor import Executor, ProgressCallback, Task, WorkerGroup
 from ....utils.errors import CodeError, ExecutionError
 from ....utils.hashing import digest_tree
+from ....utils.peak_memory import peak_memory
 from ....utils.user_code import load_function
 from .isolation import environment, isolated, temporary_files
 from .messages import ArtifactDicts, CodeRef, WorkResult, WorkSpec
-from .peak_memory import peak_memory
 
 
 def run_task(spec: WorkSpec, report_progress: ProgressCallback) -> WorkResult:

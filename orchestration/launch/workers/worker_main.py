@@ -18,10 +18,10 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ....components.base.executor import ProgressCallback
+from ....utils.peak_memory import reset_peak_memory
 from .failure_codec import error_to_dict, explain
 from .isolation import has_leftovers
 from .messages import WorkSpec
-from .peak_memory import reset_peak_memory
 from .process_start import ignore_interrupts
 from .redirect import flush_output, make_line_buffered, send_output_to
 from .task_execution import run_task

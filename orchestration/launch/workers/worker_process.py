@@ -15,11 +15,12 @@ from typing import Any, Literal
 
 from ....components.base.executor import ProgressCallback
 from ....utils.errors import Cancelled, NodeTimeout, WorkerDied
+from ....utils.peak_memory import peak_memory
+from ....utils.readable import memory
 from . import worker_main
 from .failure_codec import error_from_dict
 from .lifeline import Lifeline, kill_group
 from .messages import WorkResult, WorkSpec
-from .peak_memory import peak_memory, readable_size
 from .process_start import undisturbed_start
 from .redirect import last_lines
 
@@ -139,7 +140,7 @@ class WorkerProcess:
         killed = -code if code is not None and code < 0 else None
         name = signal.Signals(killed).name if killed else None
         said = last_lines(spec.log_path)
-        got = f"at most {readable_size(self._peak)} of memory held" if self._peak else ""
+        got = f"at most {memory(self._peak)} of memory held" if self._peak else ""
         if said:
             got += f"{'; ' if got else ''}the last lines of its log:\n" + "\n".join(
                 f"    {line}" for line in said

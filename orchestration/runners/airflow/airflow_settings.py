@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ....utils import storage
-from ....utils.errors import ParameterError
+from ....utils.errors import ParameterError, nearest
 from ....utils.plain_yaml import read_yaml
 
 #: What Airflow accepts as the id of a DAG.
@@ -230,12 +230,15 @@ def read_settings(
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "they"
+        known = list(AirflowSettings.model_fields)
+        unknown = first["type"] == "extra_forbidden" and len(first["loc"]) == 1
         raise ParameterError(
-            f"{source}: {where}: {first['msg']}",
-            expected="one of " + ", ".join(AirflowSettings.model_fields)
-            if first["type"] == "extra_forbidden" and len(first["loc"]) == 1
-            else None,
+            f"{source}: there is no setting {where!r}"
+            if unknown
+            else f"{source}: {where}: {first['msg']}",
+            expected="one of " + ", ".join(known) if unknown else None,
             got=repr(first.get("input"))[:200],
+            suggestion=nearest(where, known) if unknown else None,
         ) from None
 
 

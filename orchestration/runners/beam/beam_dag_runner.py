@@ -17,14 +17,14 @@ from ....utils.missing_modules import install_hint
 from ...ir import PipelineIR
 from ...launch.outcome import NodeOutcome, RunObserver
 from ...launch.recovery import clear
-from ...launch.run import Run, describe_run
+from ...launch.run import Run
 from ...metadata.records import RunState
 from ...metadata.store import MetadataStore
 from ...pipeline import Pipeline
-from ..local.local_runner import stopped_by_signals
 from ..recorded_outcomes import recorded_outcomes
-from ..run_lifecycle import begin_run, conduct, open_store, refuse_inside_worker
+from ..run_lifecycle import begin_run, conduct, described, open_store
 from ..run_result import RunResult
+from ..stop_signals import stopped_by_signals
 from .beam_pipeline import BeamPipeline
 
 _log = get_logger(__name__)
@@ -95,15 +95,8 @@ class BeamDagRunner:
             PenstockError: The run could not be started, or the Beam pipeline failed.
             Cancelled: It was stopped.
         """
-        ir = pipeline.compile() if isinstance(pipeline, Pipeline) else pipeline
-        refuse_inside_worker()
-        run = describe_run(
-            ir,
-            run_id=resume or run_id,
-            root=root,
-            parameters=parameters,
-            cache=cache,
-            resumed=bool(resume),
+        ir, run = described(
+            pipeline, parameters=parameters, root=root, run_id=run_id, resume=resume, cache=cache
         )
         metadata = self.metadata or getattr(pipeline, "metadata", "")
         with open_store(run, metadata) as store:

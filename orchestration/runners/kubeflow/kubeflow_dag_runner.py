@@ -87,10 +87,21 @@ class KubeflowDagRunner:
         try:
             given = _Settings.model_validate(read_yaml(storage.read_text(path), source=path))
         except ValidationError as error:
+            # A key that nobody knows explains one that is missing.
+            found = sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden")[0]
+            place = ".".join(str(part) for part in found["loc"])
+            unknown = found["type"] == "extra_forbidden" and len(found["loc"]) == 1
+            absent = found["type"] == "missing"
+            known = list(_Settings.model_fields)
             raise ParameterError(
-                "the settings for Kubeflow cannot be read",
-                expected="the arguments of KubeflowDagRunner: image, metadata, pod, …",
-                got=" ".join(str(error).split())[:500],
+                "the settings for Kubeflow cannot be read"
+                + (f": there is no {place!r}" if unknown else "")
+                + (f": {place!r} is missing" if absent else ""),
+                expected="the arguments of KubeflowDagRunner: " + ", ".join(known),
+                got=None
+                if unknown or absent
+                else f"{place}: {found['msg']}, got {found['input']!r}",
+                suggestion=nearest(place, known) if unknown else None,
                 location=path,
             ) from None
         return cls(**{name: getattr(given, name) for name in given.model_fields_set})

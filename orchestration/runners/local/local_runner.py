@@ -3,23 +3,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ....utils.errors import DataError
 from ...ir import PipelineIR
 from ...launch.launcher import Launcher
 from ...launch.outcome import NodeOutcome, RunObserver
-from ...launch.run import Run, describe_run
+from ...launch.run import Run
 from ...launch.workers.pool import WorkerPool
 from ...metadata.store import MetadataStore
 from ...pipeline import Pipeline
-from ..run_lifecycle import begin_run, conduct, open_store, refuse_inside_worker
-from ..run_lifecycle import default_metadata as default_metadata
-from ..run_result import RunResult as RunResult
+from ..run_lifecycle import begin_run, conduct, described, open_store
+from ..run_result import RunResult
+from ..stop_signals import stopped_by_signals as stopped_by_signals
 from .preloading import PreloadingObserver
 from .resource_pool import machine_resources
 from .scheduler import Scheduler
@@ -74,15 +72,8 @@ class LocalRunner:
         Raises:
             PenstockError: The run could not be started.
         """
-        ir = pipeline.compile() if isinstance(pipeline, Pipeline) else pipeline
-        refuse_inside_worker()
-        run = describe_run(
-            ir,
-            run_id=resume or run_id,
-            root=root,
-            parameters=parameters,
-            cache=cache,
-            resumed=bool(resume),
+        ir, run = described(
+            pipeline, parameters=parameters, root=root, run_id=run_id, resume=resume, cache=cache
         )
         chosen = (selection or Selection()).chosen(ir)
         metadata = self.metadata or getattr(pipeline, "metadata", "")
@@ -119,32 +110,6 @@ class LocalRunner:
             scheduler = Scheduler(ir, chosen, launcher.launch, resources, cancel, outcomes)
             with stopped_by_signals(cancel):
                 scheduler.run()
-
-
-#: What Ctrl-C and SIGTERM set at the moment, the outermost first.
-_to_be_stopped: list[threading.Event] = []
-
-
-@contextlib.contextmanager
-def stopped_by_signals(cancel: threading.Event) -> Iterator[None]:
-    """Lets Ctrl-C and SIGTERM stop the run in order: workers end, everything is recorded."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(signum: int, frame: object) -> None:
-        # Whoever runs the pipeline again and again is to stop as well.
-        for each in _to_be_stopped:
-            each.set()
-
-    _to_be_stopped.append(cancel)
-    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-        _to_be_stopped.remove(cancel)
 
 
 def adopt_unselected(

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from ....utils.errors import PenstockError
 from ...ir import PipelineIR
 from ...launch.outcome import NodeOutcome, RunObserver
 from ...launch.workers.pool import WorkerPool
-from .selection import downstream
 
 
 class PreloadingObserver(RunObserver):
@@ -37,14 +37,28 @@ class PreloadingObserver(RunObserver):
         """See `RunObserver.node_started`."""
         if not self._nodes[node_id].executor.preload:
             self._pool.warm()
-        coming = downstream(self._ir, [node_id]) & self._left
-        if any(self._nodes[found].executor.preload for found in coming):
+        if self._heavy_after[node_id] & self._left:
             # The server loads once: all that may still be needed, not only on this path.
             left = [self._nodes[found] for found in sorted(self._left)]
             self._pool.start_preloading(
                 list(dict.fromkeys(name for node in left for name in node.executor.preload))
             )
         self._inner.node_started(node_id, reason, attempt)
+
+    @cached_property
+    def _heavy_after(self) -> dict[str, set[str]]:
+        """For each node, the heavy ones among itself and all that comes after it.
+
+        Of all nodes at once: asking for each node as it starts took longer, the more there are.
+        """
+        found: dict[str, set[str]] = {node.id: set() for node in self._ir.nodes}
+        for node in reversed(self._ir.nodes):
+            if node.executor.preload:
+                found[node.id].add(node.id)
+            if found[node.id]:
+                for earlier in node.predecessors():
+                    found[earlier] |= found[node.id]
+        return found
 
     def node_progress(self, node_id: str, done: float, total: float | None, note: str) -> None:
         """See `RunObserver.node_progress`."""

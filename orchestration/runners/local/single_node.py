@@ -23,7 +23,7 @@ from ...launch.workers.pool import Worker, WorkerPool
 from ...metadata.records import ExecutionState
 from ...metadata.store import MetadataStore
 from ..run_lifecycle import open_store, refuse_inside_worker
-from .local_runner import stopped_by_signals
+from ..stop_signals import stopped_by_signals
 
 #: States in which a node has ended, but what follows it cannot start.
 _UNSUCCESSFUL = (ExecutionState.FAILED, ExecutionState.CANCELED)

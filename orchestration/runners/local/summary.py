@@ -27,9 +27,13 @@ _PHRASES: Mapping[NodeState, str] = {
     NodeState.FAILED: "failed",
     NodeState.PARKED: "parked",
 }
+#: Where a gate that lets the run go on says that it refused, and why.
+_BLESSED = "blessed"
+_REASON = "reason"
 #: Where a pusher says whether and where it put the model, which is what people look for.
 _PUSHED = "pushed"
 _DESTINATION = "pushed_destination"
+_MODEL = ("model_name", "model_version")
 _MOST_OUTPUTS = 6
 _MOST_FAILURES = 3
 _LOG_TAIL = 8
@@ -40,6 +44,7 @@ def success_text(result: RunResult, ir: PipelineIR, seconds: float, stream: Text
     paint = Paint(stream)
     head = f"{glyph('complete', stream)} {ir.name}"
     lines = ["", f"{paint(head, 'green', 'bold')}: {counts(result.outcomes, seconds)}"]
+    lines += _verdicts(result, ir, paint, stream)
     outputs = list(final_outputs(result, ir))
     if outputs:
         lines.append("")
@@ -47,6 +52,31 @@ def success_text(result: RunResult, ir: PipelineIR, seconds: float, stream: Text
     if result.run.id:
         lines += ["", paint(f"  what happened in it: penstock runs show {result.run.id}", "dim")]
     return "\n".join(lines)
+
+
+def _verdicts(result: RunResult, ir: PipelineIR, paint: Paint, stream: TextIO) -> list[str]:
+    """What gates refused, and what was pushed: a run that succeeds may well have done neither."""
+    lines: list[str] = []
+    for node in ir.nodes:
+        outcome = result.outcomes.get(node.id)
+        artifacts = (
+            [each for found in outcome.outputs.values() for each in found] if outcome else []
+        )
+        for told in (each.custom_properties for each in artifacts):
+            if told.get(_BLESSED) == 0:
+                head = f"{glyph('failed', stream)} {node.id}: the model is not blessed"
+                lines += ["", paint(head, "yellow", "bold")]
+                lines += [f"  {why}" for why in str(told.get(_REASON, "")).split("; ") if why]
+            elif told.get(_PUSHED) == 0:
+                lines += [
+                    "",
+                    paint(f"{glyph('failed', stream)} {node.id}: nothing is pushed", "bold"),
+                ]
+            elif told.get(_PUSHED) == 1:
+                model = " ".join(str(told[name]) for name in _MODEL if name in told) or "the model"
+                where = _shown_place(str(told.get(_DESTINATION) or ""))
+                lines += ["", f"  {node.id}: {model} is pushed" + (f" to {where}" if where else "")]
+    return lines
 
 
 def failure_text(
@@ -158,8 +188,11 @@ def final_outputs(result: RunResult, ir: PipelineIR) -> Iterator[tuple[str, str,
 def _place(artifact: Artifact) -> str:
     if artifact.custom_properties.get(_PUSHED) == 0:
         return "not pushed"
-    place = str(artifact.custom_properties.get(_DESTINATION) or artifact.uri)
-    return display_path(storage.local_path(place)) if storage.is_local(place) else place
+    return _shown_place(str(artifact.custom_properties.get(_DESTINATION) or artifact.uri))
+
+
+def _shown_place(place: str) -> str:
+    return display_path(storage.local_path(place)) if storage.is_local(place) and place else place
 
 
 def _columns(rows: list[tuple[str, str]]) -> list[str]:

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ....components.base.artifact import Artifact
+from ....components.base import artifact_types
+from ....components.base.artifact import Artifact, is_artifact_type
+from ....utils.errors import nearest
 from ...metadata.records import ExecutionState, RunState
 from ...metadata.store import MetadataStore
 from .triggers import Due, Quiet
@@ -23,11 +25,12 @@ _NOT_BLESSED = 0
 class Alarms:
     """Waits for drift, skew, anomalies: for artifacts that say that something is wrong.
 
-    An artifact is an alarm if its custom property `alarm` is true, or if its property
-    `blessed` says of some split that it was not: so do `ExampleValidator` and
-    `DistributionValidator` say it. An artifact of another type, without either property, is
-    one by being there. A run that a gate refused is an alarm too, as the anomalies that it
-    refused are kept nowhere else. What there is when the trigger first looks counts as known.
+    `ExampleAnomalies` are an alarm if their custom property `alarm` is true, or if their
+    property `blessed` says of some split that it was not: so do `ExampleValidator` and
+    `DistributionValidator` say it. An artifact of another type is one by being there, unless
+    its property `alarm` is false. A run that a gate refused is an alarm too, as the anomalies
+    that it refused are kept nowhere else. What there is when the trigger first looks counts as
+    known.
 
     Args:
         store: The store.
@@ -59,8 +62,36 @@ class Alarms:
         newest, alarms = self._alarms(state if isinstance(state, dict) else None)
         if alarms:
             more = f", and {len(alarms) - 1} more" if len(alarms) > 1 else ""
-            return Due(f"alarm: {alarms[0]}{more}", newest)
-        return Quiet(newest, waits_for="alarms")
+            return Due(f"{'alarm' if self._validates else 'new'}: {alarms[0]}{more}", newest)
+        return Quiet(newest, waits_for=self._wanted)
+
+    @property
+    def _validates(self) -> bool:
+        return ANOMALIES in self.types
+
+    @property
+    def _wanted(self) -> str:
+        what = "alarms" if self._validates else f"an artifact of type {' or '.join(self.types)}"
+        return what + (f" of {' or '.join(self.pipelines)}" if self.pipelines else "")
+
+    def notes(self) -> list[str]:
+        """Names that the store has not met yet: it may never meet them, if they are misspelt."""
+        runs = {run.pipeline for run in self.store.list_runs(limit=_LOOK_BACK)}
+        found = [
+            f"no pipeline {name!r} has run in this store yet" + _hint(name, runs)
+            for name in self.pipelines
+            if not self.store.list_runs(name, limit=1)
+        ]
+        there = {each.artifact.TYPE_NAME for each in self.store.list_artifacts(limit=_LOOK_BACK)}
+        known = there | {
+            kind.TYPE_NAME for kind in vars(artifact_types).values() if is_artifact_type(kind)
+        }
+        found += [
+            f"no artifact of type {name!r} is in this store yet" + _hint(name, known)
+            for name in self.types
+            if name not in known and not self.store.list_artifacts(type_name=name, limit=1)
+        ]
+        return found
 
     def after_run(self, state: Any) -> Any:
         """See `Trigger.after_run`: what the run itself raised is no reason for another."""
@@ -120,13 +151,20 @@ class Alarms:
         return ""
 
 
+def _hint(name: str, known: Iterable[str]) -> str:
+    close = nearest(name, known)
+    return f"; did you mean {close!r}?" if close else ""
+
+
 def is_alarm(artifact: Artifact) -> bool:
-    """Whether an artifact says that something is wrong."""
+    """Whether an artifact says that something is wrong, or is waited for as such."""
     told = artifact.custom_properties
     if "alarm" in told:
         return bool(told["alarm"])
+    if artifact.TYPE_NAME != ANOMALIES:
+        return True
     if "blessed" not in told:
-        return artifact.TYPE_NAME != ANOMALIES
+        return False
     try:
         blessed = json.loads(str(told["blessed"]))
     except ValueError:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from penstock import (
     Approval,
     ApprovalRecord,
     Component,
+    Filesystem,
     Importer,
     Input,
     LocalRunner,
@@ -25,6 +27,8 @@ from penstock import (
     OptionalInput,
     Output,
     Pipeline,
+    PushDestination,
+    Pusher,
     component,
 )
 from penstock.cli import cli
@@ -37,6 +41,14 @@ from penstock.utils.errors import ApprovalPending, DataError, GateError
 def train(word: str, model: Output[Model]) -> None:
     """Makes a model of a word."""
     Path(model.uri, "model").write_text(word, encoding="utf-8")
+
+
+@component
+def train_to_serve(word: str, model: Output[Model]) -> None:
+    """Makes what a Pusher takes for a model."""
+    folder = Path(model.uri, "Format-Serving")
+    folder.mkdir()
+    Path(folder, "saved_model.pb").write_text(word, encoding="utf-8")
 
 
 @component
@@ -226,6 +238,12 @@ def test_the_command_line_asks_records_and_goes_on(
     assert "Nothing waits." in penstock("approvals").output
     nothing = penstock("reject")
     assert nothing.exit_code == 2 and "asks nobody's approval" in nothing.stderr
+    assert penstock("run", "--param", "word=gnu").exit_code == 4
+    assert penstock("reject", "last", "--by", "ada").exit_code == 0
+    assert penstock("run", "--resume", "last").exit_code == 3
+    after_all = penstock("approve", "last", "--by", "ada").stdout
+    (again,) = re.findall("to go on with it: penstock (run .* --resume .*)", after_all)
+    assert penstock(*again.split()).exit_code == 0
 
 
 def test_a_single_node_says_that_it_is_parked(
@@ -244,3 +262,23 @@ def test_a_single_node_says_that_it_is_parked(
     assert penstock("approve", "r1", "--by", "ada").exit_code == 0
     assert penstock("node", "run", *base, "--node", "Approval").exit_code == 0
     assert penstock("node", "run", *base, "--node", "push").exit_code == 0
+
+
+def test_the_pusher_waits_for_an_approval(tmp_path: Path) -> None:
+    """If it fails, a model goes out that nobody approved, or an approved one does not."""
+    trained = train_to_serve(word="good")
+    asked = Approval(model=trained.outputs["model"])
+    pusher = Pusher(
+        model=trained.outputs["model"],
+        approval=asked.outputs["approval"],
+        push_destination=PushDestination(
+            filesystem=Filesystem(base_directory=str(tmp_path / "serving"))
+        ),
+    )
+    pipeline = Pipeline("pushing", str(tmp_path / "root"), [trained, asked, pusher])
+    first = LocalRunner().run(pipeline)
+    assert first.parked and not (tmp_path / "serving").exists()
+    with MetadataStore(str(tmp_path / "root" / "metadata.sqlite")) as store:
+        answer(store, first.run.id, approve=True)
+    assert LocalRunner().run(pipeline).succeeded
+    assert [each.name for each in (tmp_path / "serving").iterdir() if each.name.isdigit()]

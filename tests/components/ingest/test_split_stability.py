@@ -221,7 +221,7 @@ def test_a_pool_of_processes_gives_equal_bytes(
     monkeypatch.setattr(csv_executor, "SHARD_BYTES", 12_000)
     alone = node_runner(node)
     monkeypatch.setattr(work_engine, "POOL_BYTES", 1)
-    monkeypatch.setattr(work_engine, "_processors", lambda: 2)
+    monkeypatch.setattr(work_engine, "processors", lambda: 2)
     together = node_runner(node)
     assert len(tree(alone.examples)) > 8
     assert tree(alone.examples) == tree(together.examples)
@@ -235,7 +235,7 @@ def test_errors_come_out_of_processes(
     """An error in a process of the pool loses its words on the way."""
     many_files(tmp_path / "in")
     monkeypatch.setattr(work_engine, "POOL_BYTES", 1)
-    monkeypatch.setattr(work_engine, "_processors", lambda: 2)
+    monkeypatch.setattr(work_engine, "processors", lambda: 2)
     from penstock.utils.errors import DataError
 
     with pytest.raises(DataError, match="too few cells") as raised:

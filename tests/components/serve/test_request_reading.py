@@ -124,6 +124,28 @@ def test_what_is_wrong_is_said(payload: Any, reason: str) -> None:
         reader().read_v1(payload)
 
 
+def test_text_may_come_as_base64() -> None:
+    """If it fails, clients cannot send bytes for a string, such as an image."""
+    batch = reader().read_v1(
+        {"instances": [{"age": 1, "words": ["Ulm", {"b64": "/w=="}]}, {"age": 2, "words": None}]}
+    )
+    assert batch.column("words").to_pylist() == [[b"Ulm", b"\xff"], None]
+    with pytest.raises(RequestError, match="must be a text, got an object"):
+        reader().read_v1({"instances": [{"age": 1, "city": {"a": 1}}]})
+    with pytest.raises(RequestError, match="not base64"):
+        reader().read_v1({"instances": [{"age": 1, "city": {"b64": "%"}}]})
+
+
+def test_only_the_served_signature_answers() -> None:
+    """If it fails, a request for another signature is answered by the wrong one."""
+    instances = {"instances": [{"age": 1}]}
+    assert reader().read_v1({"signature_name": "serving_default", **instances}).num_rows == 1
+    with pytest.raises(RequestError, match="signature 'serving_default', not by 'other'"):
+        reader().read_v1({"signature_name": "other", **instances})
+    other = RequestReader(feature_columns(FEATURES), 5, signature="other")
+    assert other.read_v1({"signature_name": "other", **instances}).num_rows == 1
+
+
 @pytest.mark.parametrize(
     ("tensors", "reason"),
     [

@@ -38,3 +38,12 @@ def test_module_file_that_is_not_there_is_left_to_the_compiler(tmp_path: Path) -
     """If it fails, building a Trainer raises before anything says where."""
     trainer = Trainer(examples=Channel(Examples), module_file=str(tmp_path / "absent.py"))
     assert TENSORFLOW in trainer.preload
+
+
+def test_what_scikit_learn_code_imports_is_loaded_once(tmp_path: Path) -> None:
+    """If it fails, each of twenty trials waits seconds for the same libraries."""
+    (tmp_path / "reading.py").write_text("import pandas as pd\n")
+    module = tmp_path / "training.py"
+    module.write_text("import os\nimport reading\nimport skops.io\nfrom sklearn.svm import SVC\n")
+    trainer = Trainer(examples=Channel(Examples), module_file=str(module))
+    assert trainer.preload[1:] == ("pandas", "sklearn.svm", "skops.io")

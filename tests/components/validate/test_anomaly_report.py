@@ -13,7 +13,6 @@ from penstock.components.validate.anomaly_report import (
     AnomalyReport,
     Distance,
     read_report,
-    write_report,
 )
 from penstock.components.validate.anomaly_table import Anomaly
 from penstock.components.validate.distribution import (
@@ -24,6 +23,7 @@ from penstock.components.validate.distribution import (
     rebinned,
 )
 from penstock.components.validate.report_charts import RANGES, chart_of
+from penstock.components.validate.report_files import write_report
 from penstock.components.validate.report_html import render_html, shortened
 from penstock.utils.errors import DataError
 

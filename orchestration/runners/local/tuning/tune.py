@@ -24,7 +24,7 @@ from ....ir import PipelineIR
 from ....launch.run import Run, describe_run, new_run_id
 from ....pipeline import Pipeline
 from ...run_lifecycle import open_store, refuse_inside_worker
-from ..local_runner import stopped_by_signals
+from ...stop_signals import stopped_by_signals
 from .objective import Objective, parse_objective
 from .pipeline_search import PipelineSearch, TrialObserver, check_influence, result_of
 from .study_folder import SearchSettings, folder_of, load_settings, new_study

@@ -325,3 +325,21 @@ def test_equal_models_have_equal_digests(tmp_path: Path) -> None:
         skops.io.dump(model, folder / "model.skops")
         digests.append(model_digest(str(folder)))
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_rows_that_the_graph_refuses_are_the_callers_fault(tmp_path: Path) -> None:
+    """A server answers 500, as if it were broken, where a client sent what no model takes."""
+    import tensorflow as tf
+
+    module = tf.Module()
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="amount")])
+    def serve(amount: Any) -> dict[str, Any]:
+        with tf.control_dependencies([tf.debugging.assert_positive(amount, "not positive")]):
+            return {"y": tf.identity(amount)}
+
+    tf.saved_model.save(module, str(tmp_path), signatures=serve)
+    predictor = load_predictor(str(tmp_path))
+    assert predictor.predict(pa.RecordBatch.from_pydict({"amount": [1.0]})).num_rows == 1
+    with pytest.raises(InputError, match="not positive"):
+        predictor.predict(pa.RecordBatch.from_pydict({"amount": [-1.0]}))

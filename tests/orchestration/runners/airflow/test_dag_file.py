@@ -179,7 +179,7 @@ def test_settings_are_read_from_yaml(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"schedul": "@daily"}, "schedul"),
+        ({"schedul": "@daily"}, "did you mean: schedule"),
         ({"schedule": "@daily"}, "start_date"),
         ({"dag_id": "a b"}, "dag_id"),
         ({"timezone": "Mars/Base"}, "time zone"),

@@ -364,7 +364,11 @@ def test_settings_in_a_file(tmp_path: Path) -> None:
     executors = platform["deploymentSpec"]["executors"]
     assert [name for name, each in executors.items() if "nodeSelector" in each] == ["exec-join"]
     path.write_text("imagge: i:1\n")
-    with pytest.raises(ParameterError, match="cannot be read"):
+    with pytest.raises(ParameterError, match="there is no 'imagge'") as caught:
+        KubeflowDagRunner.from_file(str(path))
+    assert caught.value.suggestion == "image"
+    path.write_text(f"metadata: {STORE}\n")
+    with pytest.raises(ParameterError, match="'image' is missing"):
         KubeflowDagRunner.from_file(str(path))
 
 

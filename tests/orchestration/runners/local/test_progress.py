@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from penstock import PushedModel, String
+from penstock import ModelBlessing, PushedModel, String
 from penstock.orchestration.ir import ExecutorIR, NodeIR, PipelineIR
 from penstock.orchestration.launch.outcome import NodeOutcome, NodeState
 from penstock.orchestration.launch.run import Run
 from penstock.orchestration.runners.local import summary
 from penstock.orchestration.runners.local.live_progress import LiveProgress
-from penstock.orchestration.runners.local.local_runner import RunResult
 from penstock.orchestration.runners.local.plain_progress import PlainProgress
 from penstock.orchestration.runners.local.progress import progress_for
+from penstock.orchestration.runners.run_result import RunResult
 from penstock.utils.errors import ExecutionError, GateError, UserCodeError
 
 
@@ -251,6 +251,30 @@ def test_success_names_what_the_run_was_for() -> None:
     assert re.search(r"Pusher\.other +not pushed", text)
     assert "/elsewhere/z" not in text
     assert "penstock runs show r1" in text
+
+
+def test_success_tells_what_was_not_let_through() -> None:
+    """If it fails, a run whose model was refused looks like one that pushed it."""
+    verdict = ModelBlessing("/b", custom_properties={"blessed": 0, "reason": "auc: low; f1: low"})
+    model = {"pushed": 1, "model_name": "taxi", "model_version": "1.2.0"}
+    done = result(
+        ended("Evaluator", NodeState.CACHED, outputs={"blessing": [verdict]}),
+        ended(
+            "Pusher",
+            NodeState.COMPLETE,
+            outputs={"pushed_model": [PushedModel("/p", custom_properties={"pushed": 0})]},
+        ),
+        ended(
+            "Second",
+            NodeState.COMPLETE,
+            outputs={"pushed_model": [PushedModel("/q", custom_properties=model)]},
+        ),
+    )
+    ir = graph("Evaluator", "Pusher", "Second")
+    text = summary.success_text(done, ir, 1.0, io.StringIO())
+    assert "Evaluator: the model is not blessed\n  auc: low\n  f1: low\n" in text
+    assert "Pusher: nothing is pushed" in text
+    assert "Second: taxi 1.2.0 is pushed" in text
 
 
 def failing(error: Exception, log: str = "") -> RunResult:

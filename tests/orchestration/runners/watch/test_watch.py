@@ -29,7 +29,8 @@ from penstock import (
     SqlExampleGen,
     component,
 )
-from penstock.components.base.artifact_types import ExampleAnomalies
+from penstock.components.base.artifact import Artifact
+from penstock.components.base.artifact_types import ExampleAnomalies, ModelBlessing
 from penstock.orchestration.launch.run import describe_run
 from penstock.orchestration.metadata.owner import ProcessOwner
 from penstock.orchestration.metadata.records import ExecutionState, NodeKey, RunState
@@ -258,11 +259,18 @@ def test_a_database_that_tells_nothing_is_not_asked_for_ever(tmp_path: Path) -> 
 
 def record_anomalies(store: MetadataStore, pipeline: str, run_id: str, **custom: Any) -> None:
     """What a validator of another pipeline records."""
+    made = ExampleAnomalies(f"/{run_id}", custom_properties=custom)
+    record(store, pipeline, run_id, {"anomalies": [made]})
+
+
+def record(
+    store: MetadataStore, pipeline: str, run_id: str, made: dict[str, list[Artifact]]
+) -> None:
+    """What a run of another pipeline leaves in the store."""
     store.begin_run(pipeline, run_id)
     node = NodeKey(pipeline, run_id, "ExampleValidator", "test.Validator")
     found = store.register_execution(node, {}, {})
-    made = ExampleAnomalies(f"/{run_id}", custom_properties=custom)
-    store.publish_execution(node, found, {"anomalies": [made]})
+    store.publish_execution(node, found, made)
     store.end_run(run_id, RunState.COMPLETE)
 
 
@@ -312,6 +320,24 @@ def test_artifacts_of_any_type_can_run_it(
     assert watching(pipeline, Alarms(store, types=["Text"])).once() is Step.QUIET
     LocalRunner(metadata=store.setting).run(diamond(tmp_path / "other"))
     assert watching(pipeline, Alarms(store, types=["Text"])).once() is Step.RAN
+    # A blessing is no alarm, but it appears.
+    blessings = watching(pipeline, Alarms(store, types=["ModelBlessing"]))
+    assert blessings.once() is Step.QUIET
+    assert "waits for an artifact of type ModelBlessing" in lines(blessings)[0]
+    made = ModelBlessing(str(tmp_path / "blessing"), custom_properties={"blessed": 1})
+    record(store, "elsewhere", "b", {"blessing": [made]})
+    assert blessings.once() is Step.RAN
+
+
+def test_misspelt_names_are_noticed(store: MetadataStore, tmp_path: Path) -> None:
+    """Fails if a watcher waits for ever, and silently, for what was only misspelt."""
+    LocalRunner(metadata=store.setting).run(diamond(tmp_path / "root"))
+    known = store.list_runs()[0].pipeline
+    assert Alarms(store, [known], types=["Text", "ModelBlessing"]).notes() == []
+    notes = Alarms(store, [known + "s"], types=["Modle"]).notes()
+    assert [note.partition("; ")[2] for note in notes] == [
+        f"did you mean {known!r}?", "did you mean 'Model'?"
+    ]  # fmt: skip
 
 
 def test_failures_are_tried_again_ever_later(
@@ -438,6 +464,7 @@ def test_command_line_watches_and_stops(tmp_path: Path) -> None:
         )  # fmt: skip
 
     assert "reads data from outside" in penstock("--once").stderr
+    assert "--timezone goes with --cron" in penstock("--timezone", "UTC", "--every", "1h").stderr
     dry = penstock("--every", "1h", "--once", "--dry-run")
     assert (dry.returncode, "due: every 1h" in dry.stdout) == (0, True), dry.stderr
     process = subprocess.Popen(

@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from ...utils.errors import ExecutionError
-from ..base.executor import WorkerGroup
+from ....utils.errors import ExecutionError
+from ...base.executor import WorkerGroup
 from .cluster_environment import torchrun_variables
 
 

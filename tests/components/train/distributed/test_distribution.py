@@ -9,10 +9,10 @@ from penstock import CsvExampleGen, Resources, Trainer
 from penstock.components.base.artifact_types import Examples
 from penstock.components.base.channel import Channel
 from penstock.components.base.executor import Task, WorkerGroup
-from penstock.components.train.cluster_environment import tf_config, torchrun_variables
-from penstock.components.train.distribution import Distribution
-from penstock.components.train.single_device import SingleDevice
-from penstock.components.train.strategies import distributed
+from penstock.components.train.distributed.cluster_environment import tf_config, torchrun_variables
+from penstock.components.train.distributed.distribution import Distribution
+from penstock.components.train.distributed.single_device import SingleDevice
+from penstock.components.train.distributed.strategy_scope import distributed
 from penstock.utils.errors import ParameterError
 
 THREE = ("10.0.0.1:2222", "10.0.0.2:2222", "10.0.0.3:2222")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from ..base.executor import WorkerGroup
+from ...base.executor import WorkerGroup
 from .distribution import Distribution
 
 #: Where TensorFlow looks for the cluster.

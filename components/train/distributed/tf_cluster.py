@@ -9,8 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from ...utils.errors import ExecutionError
-from ..base.executor import WorkerGroup
+from ....utils.errors import ExecutionError
+from ...base.executor import WorkerGroup
 from .cluster_environment import TF_CONFIG, tf_config
 from .distribution import Distribution
 

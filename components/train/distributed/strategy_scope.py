@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ...utils.errors import ParameterError
-from ..base.executor import Task, WorkerGroup
+from ....utils.errors import ParameterError
+from ...base.executor import Task, WorkerGroup
 from .distribution import FEWEST_WORKERS, Distribution
 from .single_device import SingleDevice
 

@@ -38,12 +38,3 @@ def reset_peak_memory() -> None:
     except OSError:
         # The peak of the process's whole life remains: still an upper bound.
         return
-
-
-def readable_size(size: float) -> str:
-    """`size` bytes for people to read, as in `3.1 GiB`."""
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"

@@ -15,7 +15,7 @@ import pytest
 from support import shared_training
 
 from penstock import CsvExampleGen, Pipeline, Resources, Trainer
-from penstock.components.train.distribution import Distribution
+from penstock.components.train.distributed.distribution import Distribution
 from penstock.components.train.fn_args import FnArgs
 from penstock.orchestration.launch.outcome import NodeOutcome, NodeState
 from penstock.orchestration.runners.local.local_runner import LocalRunner
