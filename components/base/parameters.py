@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import functools
 import json
+import types
+import typing
 from typing import Any
 
 from ...utils.errors import ParameterError, nearest
@@ -27,8 +29,6 @@ def _adapter(kind: Any) -> Any:
 
 
 def _field_names(kind: Any) -> list[str]:
-    import typing
-
     names = list(getattr(kind, "model_fields", {}))
     for argument in typing.get_args(kind):
         names.extend(_field_names(argument))
@@ -36,6 +36,11 @@ def _field_names(kind: Any) -> list[str]:
 
 
 def _type_name(kind: Any) -> str:
+    members = typing.get_args(kind)
+    if typing.get_origin(kind) is typing.Literal:
+        return " or ".join(map(repr, members))
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return " or ".join("None" if each is type(None) else _type_name(each) for each in members)
     return getattr(kind, "__name__", None) or str(kind)
 
 

@@ -71,4 +71,6 @@ class Importer(Node):
     @property
     def description(self) -> str:
         """What is imported."""
-        return f"Imports {self.parameters['source_uri']}."
+        uri = self.parameters["source_uri"]
+        # What an expression will be is known in a run only; its repr is of this process.
+        return f"Imports {uri if isinstance(uri, str) else 'what the run names'}."

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...utils.errors import UserCodeError
 from ...utils.logs import get_logger
+from ...utils.user_code.tracebacks import original_path
 from .flavors.registry import FLAVORS, ModelError, UnknownFormat, detect, load_predictor
 
 _log = get_logger(__name__)
@@ -100,6 +101,6 @@ def _check_signatures(serving_dir: str, node_id: str, location: str | None) -> N
 
 
 def function_location(function: Callable[..., Any]) -> str | None:
-    """`file:line` where a function begins, if it is known."""
+    """`file:line` where a function begins, if it is known; the file as its author knows it."""
     code = getattr(function, "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code else None
+    return f"{original_path(code.co_filename)}:{code.co_firstlineno}" if code else None

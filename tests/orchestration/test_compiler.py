@@ -58,6 +58,16 @@ def test_nodes_come_after_their_predecessors(tmp_path: Path) -> None:
     assert [node.id for node in compiled.nodes] == ["start", "extend"]
 
 
+def test_what_a_run_names_is_compiled_the_same_each_time() -> None:
+    """Without it, equal pipelines would have different IRs, from process to process."""
+
+    def compiled() -> str:
+        found = Importer(RuntimeParameter("place", str, "here"), Model)
+        return Pipeline("p", "root", [found]).compile().nodes[0].description
+
+    assert compiled() == compiled() == "Imports what the run names."
+
+
 def test_code_travels_once_and_by_content(tmp_path: Path) -> None:
     """Without it, the compiled file would hold a copy of the module for each node."""
     compiled = chain(tmp_path, 50).compile()

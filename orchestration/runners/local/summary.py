@@ -139,7 +139,7 @@ def _failure(outcome: NodeOutcome, paint: Paint, stream: TextIO) -> Iterator[str
     if outcome.log_path and os.path.exists(outcome.log_path):
         yield f"  log:          {display_path(outcome.log_path)}"
         # What an executor itself found wrong is all said above.
-        if not frames and isinstance(error, ExecutionError):
+        if isinstance(error, ExecutionError) and not isinstance(error, UserCodeError):
             for line in _tail(outcome.log_path):
                 yield paint(f"    {line}", "dim")
 

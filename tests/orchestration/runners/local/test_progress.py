@@ -325,6 +325,9 @@ def test_failure_outside_user_code_shows_the_end_of_the_log(tmp_path: Path) -> N
     assert "line 99" in text and "line 91" not in text
     assert "expected:     an answer" in text
     assert "to go on" not in text
+    said = failing(UserCodeError("no model was saved", location="model.py:9"), str(log))
+    # All is said: the end of the log is but Penstock's own frames.
+    assert "line 99" not in summary.failure_text(said, 4.0, "", io.StringIO())
 
 
 def test_refusal_of_a_gate_is_not_called_a_failure() -> None:
