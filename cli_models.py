@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -237,7 +238,7 @@ def models_diff(
     _print_diff(found)
 
 
-models_diff.help = f"{models_diff.help}\n\nBEFORE and AFTER: {VERSION_HELP}"
+models_diff.help = f"{inspect.cleandoc(models_diff.help or '')}\n\nBEFORE and AFTER: {VERSION_HELP}"
 
 
 def _print_diff(found: dict[str, Any]) -> None:

@@ -50,6 +50,9 @@ def test_each_command_has_help_that_fits_and_teaches(path: tuple[str, ...]) -> N
     if not isinstance(command, click.Group):
         assert "Examples:" in answer.output
         assert " ".join(path) in answer.output.partition("Examples:")[2]
+    # A docstring that was not cleaned stands further to the right than its first line.
+    usage = answer.output.partition("Examples:")[0]
+    assert command.help and "\n      " not in usage.partition("\n\n")[2].partition("Commands:")[0]
     text = [line for line in answer.output.splitlines() if not line.lstrip().startswith("cli ")]
     assert max(map(len, text)) <= 100
 

@@ -304,6 +304,13 @@ def chosen_version(name: str, highest: SemanticVersion, asked: str) -> SemanticV
     bumps: dict[str, Bump] = {each: each for each in BUMPS}
     if asked in bumps:
         return highest.next(bumps[asked])
+    if asked[:1].isalpha() and not asked[1:2].isdigit():
+        raise ParameterError(
+            f"{asked!r} says neither what goes up nor a version",
+            expected=f"{', '.join(BUMPS)}, or a version above {highest}",
+            got=asked,
+            suggestion=nearest(asked, BUMPS),
+        )
     version = SemanticVersion.parse(asked)
     if version <= highest:
         raise ParameterError(
