@@ -229,7 +229,9 @@ def test_bump_takes_the_old_versions_place(here: Path) -> None:
     assert (told["version"], told["stage"], told["bump"]) == ("3.0.0", "production", "set")
     assert shown("models", "show", "toy", "2.0.0")["stage"] == "archived"
     assert "would go backwards" in said("models", "bump", "toy", "2.5.0")
-    assert "three numbers" in said("models", "bump", "toy", "next")
+    assert "did you mean: major" in said("models", "bump", "toy", "mjor")
+    assert "says neither" in said("models", "bump", "toy", "next")
+    assert "three numbers" in said("models", "bump", "toy", "4.x")
     assert shown("models", "rollback", "toy", "--no-republish")["version"] == "1.2.0"
 
 

@@ -139,7 +139,7 @@ class FeatureColumn:
             return [self._decoded(value) for value in values], self.column_type
         try:
             self._check(values)
-        except RequestError:
+        except RequestError as refusal:
             # TensorFlow's strings are bytes: clients send those as base64.
             objects = list(_objects(values))
             if not pa.types.is_string(self.type) or not objects:
@@ -147,7 +147,10 @@ class FeatureColumn:
             if any(each.keys() != {"b64"} for each in objects):
                 raise
             raw = replace(self, type=pa.binary())
-            raw._check(values)
+            try:
+                raw._check(values)
+            except RequestError:
+                raise refusal from None
             return [raw._decoded(value) for value in values], raw.column_type
         return values, self.column_type
 

@@ -156,7 +156,8 @@ def _not_empty(array: Any) -> Any:
 
 
 def _short(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = str(error).replace("<stack traces unavailable>", "")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     # What TensorFlow says first of every error in a graph.
     told = [line for line in lines if not line.startswith(("Graph execution error", "Detected at"))]
     return f"{type(error).__name__}: {' '.join(told[:2])[:400]}"

@@ -132,6 +132,8 @@ def test_text_may_come_as_base64() -> None:
     assert batch.column("words").to_pylist() == [[b"Ulm", b"\xff"], None]
     with pytest.raises(RequestError, match="must be a text, got an object"):
         reader().read_v1({"instances": [{"age": 1, "city": {"a": 1}}]})
+    with pytest.raises(RequestError, match="must be a list of texts, got an object"):
+        reader().read_v1({"instances": [{"age": 1, "words": {"b64": "AA=="}}]})
     with pytest.raises(RequestError, match="not base64"):
         reader().read_v1({"instances": [{"age": 1, "city": {"b64": "%"}}]})
 

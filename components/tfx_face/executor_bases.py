@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bases of executors written for TFX: classes with a `Do` method.
+
+class Executor(BaseExecutor):
+def Do(self, input_dict, output_dict, exec_properties):
+...
+"""
+
+from __future__ import annotations
+
+import abc
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...utils.logs import get_logger
+from ..base.artifact import Artifact, PropertyValue
+from ..base.executor import Task
+
+_log = get_logger(__name__)
+
+#: Parameters under which a node keeps what is for its executor's context.
+EXTRA_FLAGS, BEAM_ARGS = "tfx.extra_flags", "tfx.beam_pipeline_args"
+#: Names of messages' classes, by parameter, for those that are given as messages.
+MESSAGES = "tfx.messages"
+_OWN = (EXTRA_FLAGS, BEAM_ARGS, MESSAGES)
+
+
+@dataclass
+class _Context:
+    """What an executor is told of its surroundings.
+
+    Attributes:
+        beam_pipeline_args: Flags for Beam pipelines.
+        extra_flags: Flags that the executor spec adds.
+        tmp_dir: A scratch folder, deleted afterwards.
+        unique_id: The execution's id.
+        executor_output_uri: A file in the scratch folder.
+        stateful_working_dir: A folder that outlives a failed attempt.
+    """
+
+    beam_pipeline_args: list[str]
+    extra_flags: list[str]
+    tmp_dir: str
+    unique_id: str
+    executor_output_uri: str
+    stateful_working_dir: str
+
+    def get_tmp_path(self) -> str:
+        """The scratch folder."""
+        return self.tmp_dir
+
+
+class BaseExecutor(abc.ABC):
+    """Base of executors; subclasses define `Do`."""
+
+    #: For executors that name it in a type hint.
+    Context = _Context
+
+    def __init__(self, context: _Context | None = None) -> None:
+        self._context = context
+        self._extra_flags = context.extra_flags if context else []
+        self._beam_pipeline_args = context.beam_pipeline_args if context else []
+        self._unique_id = context.unique_id if context else ""
+
+    @abc.abstractmethod
+    def Do(
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> Any:
+        """Writes the outputs.
+
+        Args:
+            input_dict: Input artifacts by input name.
+            output_dict: Output artifacts, whose folders exist, by output name.
+            exec_properties: Parameters by name.
+        """
+
+    def execute(self, task: Task) -> Mapping[str, PropertyValue] | None:
+        """Runs `Do` for an execution."""
+        ready = type(self)(context=make_context(task))
+        ready.Do(
+            {name: list(found) for name, found in task.inputs.items()},
+            {name: list(found) for name, found in task.outputs.items()},
+            {name: value for name, value in task.parameters.items() if name not in _OWN},
+        )
+        return None
+
+    def _get_tmp_dir(self) -> str:
+        """A scratch folder, with a slash at its end."""
+        if self._context is None:
+            raise RuntimeError("an executor has no scratch folder without a context")
+        return os.path.join(self._context.tmp_dir, "")
+
+    def _log_startup(
+        self,
+        inputs: Mapping[str, Sequence[Artifact]],
+        outputs: Mapping[str, Sequence[Artifact]],
+        exec_properties: Mapping[str, Any],
+    ) -> None:
+        """Logs what the executor was given, but no values, which may be secret."""
+        _log.info(
+            "starting %s: inputs %s, outputs %s, parameters %s",
+            type(self).__name__,
+            ", ".join(inputs) or "none",
+            ", ".join(outputs) or "none",
+            ", ".join(exec_properties) or "none",
+        )
+
+
+class BaseBeamExecutor(BaseExecutor):
+    """Base of executors that start Beam pipelines."""
+
+    def _make_beam_pipeline(self) -> Any:
+        """A Beam pipeline with the node's flags, for a `with` statement."""
+        import apache_beam as beam
+
+        return beam.Pipeline(argv=list(self._beam_pipeline_args))
+
+
+class EmptyExecutor(BaseExecutor):
+    """Does nothing."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Does nothing."""
+
+
+def make_context(task: Task) -> _Context:
+    """What an executor is told of an execution's surroundings."""
+    own = [str(flag) for flag in task.parameters.get(BEAM_ARGS) or ()]
+    return _Context(
+        beam_pipeline_args=[*task.beam_pipeline_args, *own],
+        extra_flags=list(task.parameters.get(EXTRA_FLAGS) or ()),
+        tmp_dir=task.work_dir,
+        unique_id=str(task.execution_id),
+        executor_output_uri=os.path.join(task.work_dir, "executor_output.pb"),
+        stateful_working_dir=task.checkpoint_dir or task.work_dir,
+    )
