@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command that writes a page about a run."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from .cli_commands import HelpfulCommand
+from .cli_options import SHOW, option, run_id_argument
+from .cli_store import store_option
+
+if TYPE_CHECKING:
+    from .orchestration.metadata.records import RunRecord
+    from .orchestration.metadata.store import MetadataStore
+    from .orchestration.runners.views.view import View
+
+
+@click.command(
+    cls=HelpfulCommand,
+    examples=[
+        ("report", "a page about the newest run, report.html"),
+        ("report 20261120T0930 -o friday.html", "about a run by the beginning of its id"),
+    ],
+)
+@run_id_argument
+@option("-o", "--output", metavar="FILE", default="report.html", show_default=True, heading=SHOW,
+        help="Where to write the page.")  # fmt: skip
+@option("--log-lines", type=click.IntRange(min=0), default=40, show_default=True, heading=SHOW,
+        help="How many of the last lines of each node's log.")  # fmt: skip
+@store_option
+def report(run_id: str, output: str, log_lines: int, metadata: str | None) -> None:
+    """Write one page about a run: its graph with states and times, data, metrics, lineage, logs.
+
+    RUN is an id, or a part of it that no other has; `last`, the default, is the newest. The
+    page needs nothing else: send it, keep it, open it anywhere. It holds what the run's
+    statistics and logs hold.
+    """
+    from .cli_records import find_run, open_store
+    from .orchestration.runners.views.html_page import html_page
+    from .orchestration.runners.views.report import report_views
+    from .utils.readable import size
+
+    with open_store(metadata, run_id) as store:
+        run = find_run(store, run_id)
+        views = report_views(store, run, log_lines)
+        views[1:1] = _what_stopped(store, run)
+    text = html_page(f"{run.pipeline}: run {run.id}", *views)
+    with open(output, "w", encoding="utf-8") as file:
+        file.write(text)
+    click.echo(f"written: {os.path.abspath(output)} ({size(len(text.encode()))})")
+
+
+def _what_stopped(store: MetadataStore, run: RunRecord) -> Iterator[View]:
+    """The anomalies that stopped a run: nothing was recorded of them, so they are found again."""
+    from .cli_anomalies import is_validation, validate_again
+    from .orchestration.runners.views.anomalies_view import report_view
+    from .orchestration.runners.views.report import part_title
+    from .orchestration.runners.views.run_view import latest
+    from .orchestration.runners.views.view import View, Wanted
+
+    for each in latest(store.run_executions(run.id, with_artifacts=True)):
+        if each.state.value == "failed" and is_validation(each):
+            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+            # What a validation logs is what the page is going to show.
+            with contextlib.redirect_stderr(io.StringIO()):
+                found = validate_again(each)
+            splits = sorted({anomaly.split for anomaly in found.anomalies})
+            view = report_view(found, splits, Wanted())
+            yield View(part_title(each.node_id, view.title), view.blocks)

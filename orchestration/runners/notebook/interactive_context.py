@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The interactive context: a pipeline run cell by cell, by the one launcher.
+
+As `tfx.orchestration.experimental.interactive.InteractiveContext`
+(https://www.tensorflow.org/tfx/tutorials/tfx/components_keras), and with the same records and
+the same cache as a pipeline that runs as a whole.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ....components.base.artifact import Artifact
+from ....components.base.node import Node
+from ....utils import storage
+from ....utils.errors import WiringError
+from ...ir import PipelineIR
+from ...launch.launcher import Launcher
+from ...launch.outcome import NodeOutcome, RunObserver
+from ...launch.run import Run, default_root, describe_run
+from ...launch.workers.pool import WorkerPool
+from ...metadata.connection_settings import MetadataConfig
+from ...metadata.store import MetadataStore
+from ...pipeline import Pipeline
+from ..local.local_runner import stopped_by_signals
+from ..local.preloading import PreloadingObserver
+from ..local.resource_pool import machine_resources
+from ..local.scheduler import Scheduler
+from ..run_lifecycle import (
+    begin_run,
+    conduct,
+    default_metadata,
+    open_store,
+    refuse_inside_worker,
+)
+from ..views.showing import in_notebook
+from .cell_result import CellResult
+from .kept_nodes import KeptNodes
+from .meaning import artifacts_of, single
+
+
+class InteractiveContext:
+    """Runs components one by one, each when its cell is run.
+
+        context = InteractiveContext("taxi")
+        example_gen = CsvExampleGen(input_base="data")
+        context.run(example_gen)
+        context.run(StatisticsGen(examples=example_gen.outputs["examples"]))
+
+    A cell that is run again reuses what was there, if nothing has changed. A component whose
+    id another one had before takes its place.
+
+    Args:
+        pipeline_name: Name of the pipeline in the metadata store.
+        pipeline_root: Folder or URL below which payloads are written; by default
+            `.penstock/<name>` in the current folder.
+        metadata: The metadata store, as text or a `MetadataConfig`; by default a SQLite file
+            below the root.
+        beam_pipeline_args: Flags for Beam pipelines that components start.
+        observer: Who is told how a component gets on; by default the cell shows it.
+
+    Raises:
+        ParameterError: The name cannot be used in paths.
+    """
+
+    def __init__(
+        self,
+        pipeline_name: str = "interactive",
+        pipeline_root: str = "",
+        metadata: MetadataConfig | str = "",
+        beam_pipeline_args: Sequence[str] = (),
+        *,
+        observer: RunObserver | None = None,
+    ) -> None:
+        self.pipeline_name = pipeline_name
+        self.pipeline_root = os.fspath(pipeline_root)
+        self.beam_pipeline_args = list(beam_pipeline_args)
+        self._given = metadata.url if isinstance(metadata, MetadataConfig) else metadata
+        self._observer = observer
+        self._kept = KeptNodes()
+        # Says at once, not in the first cell that runs something, what is wrong with the name.
+        self._pipeline([])
+        if in_notebook():
+            # Naming an artifact in a cell shows it from now on.
+            from ..views.showing import show_by_naming
+
+            show_by_naming(self)
+
+    @property
+    def nodes(self) -> list[Node]:
+        """What has been run, in order; of nodes with one id the newest."""
+        return list(self._kept)
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """A pipeline of everything that has been run, to compile or to run as a whole.
+
+        Raises:
+            WiringError: A component was run on something that has been replaced since.
+        """
+        return self._pipeline(self._kept.ordered())
+
+    @property
+    def outcomes(self) -> Mapping[str, NodeOutcome]:
+        """What became of each node when it was run last, by id."""
+        return self._kept.outcomes
+
+    @property
+    def stale(self) -> Mapping[str, str]:
+        """Ids of nodes that no longer hold, with that of the node that changed since."""
+        return self._kept.stale
+
+    @property
+    def metadata(self) -> str:
+        """Setting of the metadata store."""
+        root = self.pipeline_root or default_root(self.pipeline_name)
+        if storage.is_local(root):
+            root = os.path.abspath(storage.local_path(root))
+        return self._given or default_metadata(Run("", self.pipeline_name, root))
+
+    def store(self) -> MetadataStore:
+        """The metadata store, opened; close it when done."""
+        return MetadataStore(self.metadata, create=False)
+
+    def run(
+        self,
+        component: Node,
+        enable_cache: bool = True,
+        parameters: Mapping[str, Any] | None = None,
+        beam_pipeline_args: Sequence[str] | None = None,
+    ) -> CellResult:
+        """Runs a component whose inputs have been run, and waits for it.
+
+        Args:
+            component: A component, importer or resolver, or a whole pipeline.
+            enable_cache: Whether a result that still holds is reused.
+            parameters: Values of runtime parameters.
+            beam_pipeline_args: Flags for Beam, in place of the context's own.
+
+        Raises:
+            WiringError: It is not a component, or takes from one that was not run here.
+            PenstockError: It failed.
+        """
+        if not isinstance(component, Node):
+            raise WiringError(
+                "the interactive context runs components",
+                expected="context.run(StatisticsGen(...)), or a pipeline",
+                got=f"{component!r} ({type(component).__name__})",
+            )
+        refuse_inside_worker()
+        before = self._kept.before(component)
+        ir = self._pipeline([*before, component], beam_pipeline_args).compile()
+        own = component.nodes(f"{component.id}.") if isinstance(component, Pipeline) else None
+        chosen = [name for name, _ in own] if own is not None else [component.id]
+        run = describe_run(ir, parameters=parameters, cache=None if enable_cache else "off")
+        observer = self._observer or _cell_observer(component.id)
+        with open_store(run, self._given) as store:
+            begin_run(store, run, ir, None)
+            cancel = threading.Event()
+            result = conduct(
+                ir,
+                run,
+                store,
+                lambda outcomes: self._launch(ir, run, store, chosen, observer, cancel, outcomes),
+                cancel=cancel,
+                observer=observer,
+            )
+        result.raise_for_failure()
+        code = {
+            node.id: {name: found.fingerprint for name, found in node.code.items()}
+            for node in ir.nodes
+        }
+        self._kept.keep(component, result.outcomes, code)
+        return CellResult(component, result, result.metadata)
+
+    def show(self, *things: Any, **choices: Any) -> None:
+        """Shows something as a picture: see `show`."""
+        from ..views.showing import show
+
+        show(*things, context=self, **choices)
+
+    def to_pandas(self, thing: Any, **choices: Any) -> Any:
+        """The data behind something as a `pandas.DataFrame`: see `to_pandas`."""
+        from ..views.frames import to_pandas
+
+        return to_pandas(self.artifact(thing), **choices)
+
+    def to_arrow(self, thing: Any, **choices: Any) -> Any:
+        """The data behind something as a `pyarrow.Table`: see `to_arrow`."""
+        from ..views.frames import to_arrow
+
+        return to_arrow(self.artifact(thing), **choices)
+
+    def artifact(self, thing: Any) -> Artifact:
+        """The artifact that something means: an artifact, a channel, or a result with one.
+
+        Raises:
+            WiringError: It has not been run, or means several.
+        """
+        return single(self.artifacts(thing), thing)
+
+    def artifacts(self, thing: Any) -> list[Artifact]:
+        """The artifacts that something means: see `artifact`.
+
+        Raises:
+            WiringError: It has not been run in this context.
+        """
+        return artifacts_of(thing, self._kept)
+
+    def export(self, path: str | os.PathLike[str]) -> str:
+        """Writes everything that has been run as a pipeline file, in order.
+
+        Functions from cells are written into it. What has been computed here is found again
+        by whoever runs the file, from the same folder: nothing runs twice.
+
+        Args:
+            path: The file: `.py`; or `.yaml`, beside which functions from cells are put into
+                a `.py` file.
+
+        Returns:
+            The path.
+
+        Raises:
+            WiringError: A component was run on something that has been replaced since.
+            CodeError: A function cannot travel.
+            ParameterError: Something has no form in the file, or the path has another ending.
+            StorageError: The file cannot be written.
+        """
+        from .export import export
+
+        return export(self.pipeline, os.fspath(path), self._kept)
+
+    def graph(self) -> Pipeline:
+        """What has been run, to look at: as `pipeline`, but stale nodes are no error."""
+        return self._pipeline(self.nodes)
+
+    def _pipeline(self, nodes: Sequence[Node], beam: Sequence[str] | None = None) -> Pipeline:
+        return Pipeline(
+            self.pipeline_name,
+            self.pipeline_root,
+            nodes,
+            metadata=self._given,
+            beam_pipeline_args=self.beam_pipeline_args if beam is None else beam,
+        )
+
+    def _launch(
+        self,
+        ir: PipelineIR,
+        run: Run,
+        store: MetadataStore,
+        chosen: list[str],
+        observer: RunObserver,
+        cancel: threading.Event,
+        outcomes: dict[str, NodeOutcome],
+    ) -> None:
+        resources = machine_resources()
+        with WorkerPool(max_workers=max(4, int(resources.cpu / 0.25))) as pool:
+            told = PreloadingObserver(observer, pool, ir, chosen)
+            launcher = Launcher(ir, run, store, pool, observer=told, cancel=cancel)
+            for node in ir.nodes:
+                if node.id not in chosen:
+                    launcher.outputs.remember(node.id, self._kept.outputs(node.id))
+            observer.run_started(run.id, chosen)
+            with stopped_by_signals(cancel):
+                Scheduler(ir, chosen, launcher.launch, resources, cancel, outcomes).run()
+
+
+def _cell_observer(title: str) -> RunObserver:
+    if in_notebook():
+        from .cell_progress import CellProgress
+
+        return CellProgress(title)
+    import sys
+
+    from ..local.progress import progress_for
+
+    return progress_for(sys.stdout, title)
