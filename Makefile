@@ -16,7 +16,7 @@ ALONE := kill or timing
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env demo test check bench format clean distclean other-python
+.PHONY: help env demo test check bench notebooks format clean distclean other-python
 
 help: ## Explain the targets (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ format: $(TOOLS) ## Format the source, and mend what ruff can mend by itself
 
 bench: $(TOOLS) ## Measure speed, and compare with the figures in benchmarks/
 	@$(BIN)/python -m benchmarks
+
+notebooks: $(TOOLS) ## Run the notebooks anew, and save them with what they put out
+	@$(BIN)/python -m notebooks
 
 clean: ## Remove what was built, caches, and what demos wrote (keeps .venv)
 	rm -rf build dist *.egg-info .penstock .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
