@@ -66,4 +66,11 @@ def copy_example(folder: str) -> int:
     source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pipelines", _EXAMPLE)
     with storage_errors(target, "write"):
         shutil.copytree(source, target, ignore=_LEFT_OUT, dirs_exist_ok=True)
+        for file in ("pipeline.py", "config.yaml"):
+            # What it says of how to run it is true of the copy.
+            path = os.path.join(target, file)
+            with open(path, encoding="utf-8") as opened:
+                text = opened.read()
+            with open(path, "w", encoding="utf-8") as opened:
+                opened.write(text.replace(f"penstock.pipelines.{_EXAMPLE}.pipeline", name))
     return sum(len(files) for _, _, files in os.walk(target))

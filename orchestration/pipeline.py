@@ -13,10 +13,13 @@ from ..components.base.expression import Expression
 from ..components.base.node import CachePolicy, Node, OutputMapping
 from ..components.base.parameters import encode
 from ..utils.errors import GraphError, ParameterError, WiringError, nearest
+from ..utils.logs import get_logger
 from ..utils.names import check_pipeline_name
 
 if TYPE_CHECKING:
     from .ir import PipelineIR
+
+_log = get_logger(__name__)
 
 
 class InnerChannel(Channel):
@@ -235,4 +238,8 @@ def _replaced(current: Any, inner: list[str], value: Any, path: str) -> Any:
         copy: Any = list(current)
         copy[int(first)] = _replaced(copy[int(first)], rest, value, path) if rest else value
         return copy
+    like = nearest(first, current) if first not in current else None
+    if like is not None:
+        # A new key may be meant; a misspelt one would cost a training that nobody wanted.
+        _log.warning("%s is new; did you mean %s, which is there?", path, like)
     return {**current, first: _replaced(current.get(first), rest, value, path) if rest else value}

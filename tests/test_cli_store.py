@@ -190,7 +190,7 @@ def test_init_copies_a_project_and_never_overwrites(
     answer = penstock("init", "my_project")
     assert answer.exit_code == 0, answer.output
     assert "penstock run my_project" in answer.stdout
-    assert (tmp_path / "my_project" / "pipeline.py").is_file()
+    assert "penstock run my_project" in (tmp_path / "my_project" / "pipeline.py").read_text()
     assert list((tmp_path / "my_project" / "data").iterdir())
     assert not list((tmp_path / "my_project").rglob("__pycache__"))
     again = penstock("init", "my_project")

@@ -85,6 +85,18 @@ def test_overrides_reach_into_structured_parameters(tmp_path: Path) -> None:
     assert node.parameters["custom_config"] == {"a": 1}
 
 
+def test_a_new_key_that_is_like_an_old_one_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without it, a misspelt key costs a training that nobody wanted, in silence."""
+    pipeline = _training(tmp_path, "def run_fn(fn_args): pass\n")
+    pipeline.override({"Trainer.custom_config": {"epochs": 1}})
+    pipeline.override({"Trainer.custom_config.rate": 2})
+    assert not caplog.records
+    pipeline.override({"Trainer.custom_config.epoch": 2})
+    assert "did you mean epochs" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("path", "value", "suggestion"),
     [
