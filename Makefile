@@ -64,8 +64,9 @@ format: $(TOOLS) ## Format the source, and mend what ruff can mend by itself
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-bench: $(TOOLS) ## Measure speed, and compare with the figures in benchmarks/
-	@$(BIN)/python -m benchmarks
+bench: $(TOOLS) ## Measure speed beside TFX 1.16.0; table and chart in benchmarks/results/
+	@constraints/tfx.sh $(VENV)-tfx || :
+	@$(BIN)/python -m benchmarks --parts
 
 notebooks: $(TOOLS) ## Run the notebooks anew, and save them with what they put out
 	@$(BIN)/python -m notebooks
@@ -75,4 +76,4 @@ clean: ## Remove what was built, caches, and what demos wrote (keeps .venv)
 	find . -name __pycache__ -not -path './$(VENV)*/*' -prune -exec rm -rf {} +
 
 distclean: clean ## The same, and .venv
-	rm -rf $(VENV) $(VENV)-airflow-*
+	rm -rf $(VENV) $(VENV)-airflow-* $(VENV)-tfx
