@@ -26,8 +26,8 @@ engine can each lay them out in their own way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
@@ -53,6 +53,11 @@ class PenstockError(Exception):
         location: `file:line` where the user wrote it.
         fix: The command or change that mends it.
     """
+
+    #: Lines that a notebook shows of an error; a notebook's own modules put a better one here.
+    cell_lines: ClassVar[Callable[[PenstockError], list[str]]] = staticmethod(
+        lambda error: [f"{type(error).__name__}: {error}"]
+    )
 
     def __init__(
         self,
@@ -88,9 +93,7 @@ class PenstockError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows of the error in a notebook: what to mend, not our own lines."""
-        from .notebook_errors import lines_of
-
-        return lines_of(self)
+        return PenstockError.cell_lines(self)
 
     def to_dict(self) -> dict[str, str]:
         """The parts that are set, by name, with the error's class as `kind`."""

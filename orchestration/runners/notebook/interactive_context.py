@@ -37,6 +37,7 @@ from ..run_lifecycle import (
     refuse_inside_worker,
 )
 from ..views.showing import in_notebook
+from .cell_errors import show_short
 from .cell_result import CellResult
 from .kept_nodes import KeptNodes
 from .meaning import artifacts_of, single
@@ -75,6 +76,8 @@ class InteractiveContext:
         *,
         observer: RunObserver | None = None,
     ) -> None:
+        if in_notebook():
+            show_short()
         self.pipeline_name = pipeline_name
         self.pipeline_root = os.fspath(pipeline_root)
         self.beam_pipeline_args = list(beam_pipeline_args)

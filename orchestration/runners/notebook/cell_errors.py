@@ -7,10 +7,9 @@ import linecache
 import os
 import re
 import sys
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .errors import PenstockError
+from ....utils.errors import CodeError, PenstockError
+from ....utils.user_code.notebook import CellModule
 
 #: Files that stand for cells: ipykernel's, and what IPython itself names them.
 _CELL = re.compile(
@@ -18,6 +17,11 @@ _CELL = re.compile(
 )
 #: Where a cell's function that travelled stands: in a module made for it.
 _FUNCTION = re.compile(r"notebook cell of (?P<name>\w+):(?P<line>\d+)")
+
+
+def show_short() -> None:
+    """Lets notebooks show errors so from now on."""
+    PenstockError.cell_lines = staticmethod(lines_of)
 
 
 def lines_of(error: PenstockError) -> list[str]:
@@ -37,9 +41,6 @@ def _named(match: re.Match[str]) -> str:
 
 def _in_function(match: re.Match[str]) -> str:
     """A place in a cell's function as its reader knows it."""
-    from .errors import CodeError
-    from .user_code.notebook import CellModule
-
     entry = getattr(sys.modules["__main__"], match["name"], None)
     entry = getattr(entry, "__wrapped__", entry)
     try:
