@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +88,7 @@ def make_plan(
     schema: schema_pb2.Schema | None = None,
     fairness_thresholds: Sequence[float] = (),
     custom_metrics: Mapping[str, type] | None = None,
+    shared_model: Callable[..., Any] | None = None,
     node: str | None = None,
 ) -> EvalPlan:
     """Settles which models are evaluated how.
@@ -99,6 +100,8 @@ def make_plan(
         schema: Schema of the examples, if there is one.
         fairness_thresholds: Decision thresholds to add rates at.
         custom_metrics: The user's own metrics, by the name of their class.
+        shared_model: The user's function that gives TFMA the models, whatever their format:
+            `custom_eval_shared_model` of TFX.
         node: Id of the node, for messages.
 
     Raises:
@@ -117,6 +120,17 @@ def make_plan(
         for spec in config.model_specs
     ]
     for spec, artifact in zip(config.model_specs, artifacts, strict=True):
+        if shared_model is not None:
+            flavors.append(TENSORFLOW)  # TFMA and the user's code deal with it
+            models.append(
+                shared_model(
+                    eval_saved_model_path=artifact.path(SERVING_FOLDER),
+                    model_name=spec.name,
+                    eval_config=config,
+                    rubber_stamp=rubber_stamped,
+                )
+            )
+            continue
         flavors.append(_flavor(artifact, node))
         if flavors[-1] == TENSORFLOW:
             models.append(_shared_model(config, spec, artifact, rubber_stamped))

@@ -50,7 +50,9 @@ class Evaluator(Component):
         example_splits: Splits to evaluate on; `["eval"]` where not given.
         module_file: Python file that defines metrics of your own, and may define
             `custom_extractors(eval_shared_model, eval_config, tensor_adapter_config)` as TFX's
-            Evaluator takes it: it returns the extractors to use in place of TFMA's, on Beam.
+            Evaluator takes it: it returns the extractors to use in place of TFMA's, on Beam;
+            and `custom_eval_shared_model(eval_saved_model_path, model_name, eval_config,
+            **kwargs)`, which returns the `tfma.types.EvalSharedModel` of a model in any format.
         custom_extractors: The function itself, or its dotted name, in place of `module_file`.
 
     Outputs:
@@ -62,7 +64,7 @@ class Evaluator(Component):
     type_name = "tfx.components.evaluator.component.Evaluator"
     executor = "penstock.components.analyze.evaluator_executor:EvaluatorExecutor"
     preload = ("tensorflow_model_analysis",)
-    entry_points = ("custom_extractors?",)
+    entry_points = ("custom_extractors?", "custom_eval_shared_model?")
 
     examples: Input[Examples]
     model: Input[Model]

@@ -33,6 +33,9 @@ from .verdict import EvaluationReader
 
 _log = get_logger(__name__)
 
+#: Entry point of TFX's Evaluator: gives TFMA the models, whatever their format.
+_SHARED_MODEL = "custom_eval_shared_model"
+
 BLESSED_FILE = "BLESSED"
 NOT_BLESSED_FILE = "NOT_BLESSED"
 #: Characters of a refusal that are kept as a property; the table in full is in the log.
@@ -73,6 +76,7 @@ class EvaluatorExecutor:
             fairness_thresholds=task.parameter("fairness_indicator_thresholds", list[float] | None)
             or (),
             custom_metrics={n: found for n, found in task.code.items() if isinstance(found, type)},
+            shared_model=task.optional_user_function(_SHARED_MODEL),
             node=task.node_id,
         )
         evaluation = task.output("evaluation", ModelEvaluation)
@@ -115,16 +119,20 @@ def _evaluate(task: Task, plan: EvalPlan, inputs: _Inputs, folder: str) -> str:
     custom_extractors = task.optional_user_function("custom_extractors")
     if custom_extractors is not None:
         reason = "custom_extractors"
+    own_models = task.optional_user_function(_SHARED_MODEL) is not None
+    if own_models:
+        reason = _SHARED_MODEL
     if not runs_here(task.beam_pipeline_args):
         reason = "the Beam runner that was asked for"
     if reason is not None:
         _log.info("evaluating on Beam, for %s", reason)
         task.report_progress(0, None, "evaluating on Beam")
-        # Missing columns and the like are told from the first rows, not from a traceback.
-        first = iter_example_batches(
-            inputs.examples, inputs.splits, plan.schema, 64, not plan.all_tensorflow
-        )
-        next(Predictor(plan, task.node_id).batches(first), None)
+        if not own_models:
+            # Missing columns and the like are told from the first rows, not from a traceback.
+            first = iter_example_batches(
+                inputs.examples, inputs.splits, plan.schema, 64, not plan.all_tensorflow
+            )
+            next(Predictor(plan, task.node_id).batches(first), None)
         evaluate_on_beam(
             folder,
             plan,

@@ -101,6 +101,30 @@ def test_own_extractors_are_used(evaluate: Evaluate, own: Any) -> None:
     assert turned["metric.mean_label"] == pytest.approx(1 - plain["metric.mean_label"])
 
 
+@pytest.mark.slow
+def test_own_models_are_used(evaluate: Evaluate, models: Any) -> None:
+    """A function that gives TFMA a model in another format is ignored without a word."""
+    import tensorflow_model_analysis as tfma
+
+    def custom_eval_shared_model(
+        eval_saved_model_path: str, model_name: str, eval_config: Any, **kwargs: Any
+    ) -> Any:
+        assert eval_saved_model_path == models["good"].path("Format-Serving")
+        return tfma.default_eval_shared_model(
+            eval_saved_model_path=models["flipped"].path("Format-Serving"),
+            model_name=model_name,
+            eval_config=eval_config,
+            **kwargs,
+        )
+
+    wanted = config({"class_name": "AUC"})
+    flipped = evaluate(wanted, "flipped")[2]
+    code = {"custom_eval_shared_model": custom_eval_shared_model}
+    own = evaluate(wanted, "good", code=code)[2]
+    assert own["engine"] == "beam"
+    assert own["metric.auc"] == pytest.approx(flipped["metric.auc"])
+
+
 def test_what_is_no_metric_is_named(evaluate: Evaluate, own: Any) -> None:
     """The error would be one of TFMA's about a missing attribute."""
     with pytest.raises(ParameterError, match="NotAMetric in the module file is no metric"):
