@@ -18,7 +18,7 @@ def test_what_a_killed_first_run_left_does_not_lock_the_root(tmp_path: Path) -> 
     (tmp_path / "Trainer" / "model" / "1").mkdir(parents=True)
     run = Run("r1", "p", str(tmp_path))
     with MetadataStore(str(tmp_path / "metadata.sqlite")) as store:
-        with pytest.raises(StorageError, match="which a new run could overwrite|does not know"):
+        with pytest.raises(StorageError, match="that the metadata store does not know"):
             check_root(store, run, ["Trainer"])
         store.begin_run("p", "r1", properties={"root": str(tmp_path)})
         check_root(store, run, ["Trainer"])
