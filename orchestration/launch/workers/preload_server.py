@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from ....utils.logs import get_logger
 from . import preload_setup
 from .lifeline import kill_group
-from .process_start import undisturbed_start
+from .process_start import undisturbed_start, worker_variables
 from .redirect import last_lines
 
 _log = get_logger(__name__)
@@ -59,6 +59,7 @@ class PreloadServer:
         self._started = 0.0
         self._modules: tuple[str, ...] = ()
         self._report: PreloadReport | None = None
+        self._keras = ""
 
     def start(self, modules: Sequence[str], user: object) -> None:
         """Starts the server in the background; does nothing where it is already running.
@@ -72,6 +73,9 @@ class PreloadServer:
             self._users.add(id(user))
             if self._report is not None and not self._report.serving:
                 return
+            if self._keras != _chosen_keras() and self._users == {id(user)}:
+                # What it imported has settled which Keras its workers get.
+                self._end()
             if not self._running():
                 # One that was ready and then died had proved its modules good.
                 known = self._modules if self._report is not None else ()
@@ -97,12 +101,15 @@ class PreloadServer:
             self._users.discard(id(user))
             if self._users or self._folder is None or self._look_for_report() is not None:
                 return
-            while self._running():
-                raw = _read(self._path(preload_setup.PID_FILE))
-                if raw is not None:
-                    kill_group(int(raw))
-                time.sleep(0.005)
+            self._end()
             self._forget()
+
+    def _end(self) -> None:
+        while self._folder is not None and self._running():
+            raw = _read(self._path(preload_setup.PID_FILE))
+            if raw is not None:
+                kill_group(int(raw))
+            time.sleep(0.005)
 
     def _start(self, modules: tuple[str, ...]) -> None:
         if self._started == 0.0 and _started_by_others():
@@ -127,6 +134,7 @@ class PreloadServer:
         with undisturbed_start(extra):
             multiprocessing.forkserver.ensure_running()
         self._folder, self._modules, self._started = folder, modules, time.monotonic()
+        self._keras = _chosen_keras()
 
     def _look(self) -> PreloadReport | None:
         report = self._look_for_report()
@@ -182,6 +190,11 @@ def _alive(pid: int) -> bool:
         return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
     except ChildProcessError:
         return False
+
+
+def _chosen_keras() -> str:
+    """Which Keras TensorFlow's users get, as the environment of workers says."""
+    return os.environ.get("TF_USE_LEGACY_KERAS", worker_variables()["TF_USE_LEGACY_KERAS"])
 
 
 def _started_by_others() -> bool:
