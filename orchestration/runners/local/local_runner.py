@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from ....components.base.artifact import Artifact
 from ....utils.errors import DataError
 from ...ir import PipelineIR
 from ...launch.launcher import Launcher
@@ -17,11 +18,14 @@ from ...metadata.store import MetadataStore
 from ...pipeline import Pipeline
 from ..run_lifecycle import begin_run, conduct, described, open_store
 from ..run_result import RunResult
-from ..stop_signals import stopped_by_signals as stopped_by_signals
+from ..stop_signals import stopped_by_signals
 from .preloading import PreloadingObserver
 from .resource_pool import machine_resources
 from .scheduler import Scheduler
 from .selection import Selection
+
+#: Artifacts of a node, by output name.
+Outputs = Mapping[str, list[Artifact]]
 
 
 class LocalRunner:
@@ -55,6 +59,7 @@ class LocalRunner:
         resume: str | None = None,
         selection: Selection | None = None,
         cache: str | None = None,
+        known: Mapping[str, Outputs | None] | None = None,
     ) -> RunResult:
         """Runs a pipeline and waits for it.
 
@@ -68,6 +73,8 @@ class LocalRunner:
             resume: Id of a run that failed or was stopped, to be continued.
             selection: The nodes to run; all by default.
             cache: Replaces every node's cache policy.
+            known: What nodes that are left out stand in with, by id, None for one that was
+                skipped; by default what they put out last.
 
         Raises:
             PenstockError: The run could not be started.
@@ -84,7 +91,7 @@ class LocalRunner:
                 ir,
                 run,
                 store,
-                lambda outcomes: self._launch(ir, run, store, chosen, cancel, outcomes),
+                lambda outcomes: self._launch(ir, run, store, chosen, known, cancel, outcomes),
                 cancel=cancel,
                 observer=self.observer,
             )
@@ -95,6 +102,7 @@ class LocalRunner:
         run: Run,
         store: MetadataStore,
         chosen: list[str],
+        known: Mapping[str, Outputs | None] | None,
         cancel: threading.Event,
         outcomes: dict[str, NodeOutcome],
     ) -> None:
@@ -105,7 +113,10 @@ class LocalRunner:
         with WorkerPool(max_workers=workers) as pool:
             observer = PreloadingObserver(self.observer, pool, ir, chosen)
             launcher = Launcher(ir, run, store, pool, observer=observer, cancel=cancel)
-            adopt_unselected(ir, launcher, store, chosen)
+            if known is None:
+                adopt_unselected(ir, launcher, store, chosen)
+            for node_id, outputs in (known or {}).items():
+                launcher.outputs.remember(node_id, outputs)
             self.observer.run_started(run.id, chosen)
             scheduler = Scheduler(ir, chosen, launcher.launch, resources, cancel, outcomes)
             with stopped_by_signals(cancel):

@@ -9,7 +9,6 @@ the same cache as a pipeline that runs as a whole.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,25 +16,14 @@ from ....components.base.artifact import Artifact
 from ....components.base.node import Node
 from ....utils import storage
 from ....utils.errors import WiringError
-from ...ir import PipelineIR
-from ...launch.launcher import Launcher
 from ...launch.outcome import NodeOutcome, RunObserver
-from ...launch.run import Run, default_root, describe_run
-from ...launch.workers.pool import WorkerPool
+from ...launch.run import Run, default_root
 from ...metadata.connection_settings import MetadataConfig
 from ...metadata.store import MetadataStore
 from ...pipeline import Pipeline
-from ..local.local_runner import stopped_by_signals
-from ..local.preloading import PreloadingObserver
-from ..local.resource_pool import machine_resources
-from ..local.scheduler import Scheduler
-from ..run_lifecycle import (
-    begin_run,
-    conduct,
-    default_metadata,
-    open_store,
-    refuse_inside_worker,
-)
+from ..local.local_runner import LocalRunner
+from ..local.selection import Selection
+from ..run_lifecycle import default_metadata, refuse_inside_worker
 from ..views.showing import in_notebook
 from .cell_errors import show_short
 from .cell_result import CellResult
@@ -158,19 +146,18 @@ class InteractiveContext:
         ir = self._pipeline([*before, component], beam_pipeline_args).compile()
         own = component.nodes(f"{component.id}.") if isinstance(component, Pipeline) else None
         chosen = [name for name, _ in own] if own is not None else [component.id]
-        run = describe_run(ir, parameters=parameters, cache=None if enable_cache else "off")
-        observer = self._observer or _cell_observer(component.id)
-        with open_store(run, self._given) as store:
-            begin_run(store, run, ir, None)
-            cancel = threading.Event()
-            result = conduct(
-                ir,
-                run,
-                store,
-                lambda outcomes: self._launch(ir, run, store, chosen, observer, cancel, outcomes),
-                cancel=cancel,
-                observer=observer,
-            )
+        runner = LocalRunner(
+            metadata=self._given, observer=self._observer or _cell_observer(component.id)
+        )
+        result = runner.run(
+            ir,
+            parameters=parameters,
+            cache=None if enable_cache else "off",
+            selection=Selection(only=chosen),
+            known={
+                node.id: self._kept.outputs(node.id) for node in ir.nodes if node.id not in chosen
+            },
+        )
         result.raise_for_failure()
         code = {
             node.id: {name: found.fingerprint for name, found in node.code.items()}
@@ -248,27 +235,6 @@ class InteractiveContext:
             metadata=self._given,
             beam_pipeline_args=self.beam_pipeline_args if beam is None else beam,
         )
-
-    def _launch(
-        self,
-        ir: PipelineIR,
-        run: Run,
-        store: MetadataStore,
-        chosen: list[str],
-        observer: RunObserver,
-        cancel: threading.Event,
-        outcomes: dict[str, NodeOutcome],
-    ) -> None:
-        resources = machine_resources()
-        with WorkerPool(max_workers=max(4, int(resources.cpu / 0.25))) as pool:
-            told = PreloadingObserver(observer, pool, ir, chosen)
-            launcher = Launcher(ir, run, store, pool, observer=told, cancel=cancel)
-            for node in ir.nodes:
-                if node.id not in chosen:
-                    launcher.outputs.remember(node.id, self._kept.outputs(node.id))
-            observer.run_started(run.id, chosen)
-            with stopped_by_signals(cancel):
-                Scheduler(ir, chosen, launcher.launch, resources, cancel, outcomes).run()
 
 
 def _cell_observer(title: str) -> RunObserver:
