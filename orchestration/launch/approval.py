@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from ...utils.errors import ApprovalPending, DataError, GateError
 from ..ir import NodeIR
 from ..metadata.approvals import Decision
-from ..metadata.records import ExecutionRecord
+from ..metadata.records import ExecutionRecord, newest_of_nodes
 from ..metadata.store import MetadataStore
 from .fingerprint import CacheKey
 from .input_resolution import ResolvedNode
@@ -18,7 +18,7 @@ from .run import Run
 #: Custom property of the execution that asked: under which key the answer is looked for.
 APPROVAL_KEY = "approval_key"
 #: Inputs that say of a model whether it may go on at all.
-_BLESSINGS = {"model_blessing": "blessed", "infra_blessing": "blessed"}
+_BLESSINGS = ("model_blessing", "infra_blessing")
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,10 @@ def approved(
 
 
 def _check_blessed(node: NodeIR, resolved: ResolvedNode) -> None:
-    for name, verdict in _BLESSINGS.items():
+    for name in _BLESSINGS:
         for blessing in resolved.inputs.get(name, ()):
-            if blessing.custom_properties.get(verdict) == 0:
+            # A blessing that gives no verdict, as nothing was to be judged, is none.
+            if blessing.custom_properties.get("blessed") != 1:
                 raise GateError(
                     f"what is to be approved is not blessed: {name}",
                     node=node.id,
@@ -88,12 +89,9 @@ def pending(store: MetadataStore, run_id: str) -> list[PendingApproval]:
     Raises:
         MetadataError: There is no such run.
     """
-    newest: dict[str, ExecutionRecord] = {}
-    for execution in store.run_executions(run_id):
-        newest[execution.node_id] = execution
     return [
         _question(found)
-        for found in newest.values()
+        for found in newest_of_nodes(store.run_executions(run_id))
         if APPROVAL_KEY in found.custom_properties and not found.succeeded
     ]
 

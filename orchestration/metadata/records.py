@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -218,3 +218,9 @@ class CachedExecution:
 
     execution: ExecutionRecord
     outputs: Mapping[str, list[Artifact]]
+
+
+def newest_of_nodes(executions: Iterable[ExecutionRecord]) -> list[ExecutionRecord]:
+    """The newest execution of each node, oldest first, of executions in order of time."""
+    newest = {execution.node_id: execution for execution in executions}
+    return sorted(newest.values(), key=lambda execution: execution.id)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -175,10 +176,17 @@ def test_only_those_named_may_decide(tmp_path: Path) -> None:
         answer(store, first.run.id, approve=True, by="eve")
 
 
-def test_nobody_is_asked_about_a_model_that_is_not_blessed(tmp_path: Path) -> None:
+@component
+def abstain(model: Input[Model], blessing: Output[ModelBlessing]) -> None:
+    """Gives no verdict, as an Evaluator without thresholds does."""
+    blessing.custom_properties["reason"] = "no threshold"
+
+
+@pytest.mark.parametrize("judge", [lambda model: bless(model=model, verdict=0), abstain])
+def test_nobody_is_asked_about_a_model_that_is_not_blessed(tmp_path: Path, judge: Any) -> None:
     """If it fails, people are bothered with models that could not go out anyway."""
     trained = train(word="bad")
-    verdict = bless(model=trained.outputs["model"], verdict=0)
+    verdict = judge(model=trained.outputs["model"])
     asked = Approval(model=trained.outputs["model"], model_blessing=verdict.outputs["blessing"])
     result = LocalRunner().run(Pipeline("p", str(tmp_path / "root"), [trained, verdict, asked]))
     with pytest.raises(GateError, match="not blessed"):
