@@ -194,12 +194,6 @@ def _error(text: str) -> dict[str, Any] | None:
     return raw if isinstance(raw, dict) and "what" in raw else {"what": text}
 
 
-def without_retries(executions: list[ExecutionRecord]) -> list[ExecutionRecord]:
-    """The newest execution of each node, oldest first."""
-    newest = {execution.node_id: execution for execution in executions}
-    return sorted(newest.values(), key=lambda execution: execution.id)
-
-
 def artifact_document(record: ArtifactRecord) -> dict[str, Any]:
     """An artifact as plain data: every key is always there."""
     return {

@@ -59,12 +59,12 @@ def report(run_id: str, output: str, log_lines: int, metadata: str | None) -> No
 def _what_stopped(store: MetadataStore, run: RunRecord) -> Iterator[View]:
     """The anomalies that stopped a run: nothing was recorded of them, so they are found again."""
     from .cli_anomalies import is_validation, validate_again
+    from .orchestration.metadata.records import newest_of_nodes
     from .orchestration.runners.views.anomalies_view import report_view
     from .orchestration.runners.views.report import part_title
-    from .orchestration.runners.views.run_view import latest
     from .orchestration.runners.views.view import View, Wanted
 
-    for each in latest(store.run_executions(run.id, with_artifacts=True)):
+    for each in newest_of_nodes(store.run_executions(run.id, with_artifacts=True)):
         if each.state.value == "failed" and is_validation(each):
             os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
             # What a validation logs is what the page is going to show.

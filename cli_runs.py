@@ -84,13 +84,13 @@ def runs_show(run_id: str, metadata: str | None, as_json: bool) -> None:
         find_run,
         open_store,
         run_document,
-        without_retries,
     )
+    from .orchestration.metadata.records import newest_of_nodes
     from .utils.readable import duration, first_line, moment
 
     with open_store(metadata, run_id) as store:
         run = find_run(store, run_id)
-        executions = without_retries(store.run_executions(run.id, with_artifacts=as_json))
+        executions = newest_of_nodes(store.run_executions(run.id, with_artifacts=as_json))
         nodes = execution_documents(store, executions)
     told = run_document(run)
     if as_json:

@@ -176,6 +176,14 @@ class PipelineIR(_Model):
         """The IR as JSON text, with keys sorted: equal pipelines give equal text."""
         return json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True) + "\n"
 
+    def without_retries(self) -> PipelineIR:
+        """The same pipeline, in which no node is tried again: for engines that do that."""
+        nodes = [
+            node.model_copy(update={"policy": node.policy.model_copy(update={"retries": 0})})
+            for node in self.nodes
+        ]
+        return self.model_copy(update={"nodes": nodes})
+
     @property
     def digest(self) -> str:
         """Digest of the JSON text."""

@@ -73,7 +73,7 @@ class AirflowDagRunner:
         text = dag_text(plan)
         storage.make_dirs(folder)
         path = storage.join(folder, f"{plan.dag_id}.py")
-        without = without_retries(ir)
+        without = ir.without_retries()
         # Airflow may read the DAG file as soon as it is there, and run it.
         without.save(storage.join(folder, f"{plan.dag_id}.json"))
         if self.settings.ir and not storage.is_local(self.settings.ir):
@@ -102,15 +102,6 @@ class AirflowDagRunner:
             )
         dag_id = settings.dag_id or dag_id_of(ir)
         return DagPlan(ir, settings, dag_id, _penstock(settings), root, metadata)
-
-
-def without_retries(ir: PipelineIR) -> PipelineIR:
-    """The same pipeline, in which no node is tried again: the engine does that."""
-    nodes = [
-        node.model_copy(update={"policy": node.policy.model_copy(update={"retries": 0})})
-        for node in ir.nodes
-    ]
-    return ir.model_copy(update={"nodes": nodes})
 
 
 def _check_schedule(ir: PipelineIR, settings: AirflowSettings) -> None:

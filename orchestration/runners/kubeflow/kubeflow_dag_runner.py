@@ -191,7 +191,7 @@ class KubeflowDagRunner:
 
     def _write(self, ir: PipelineIR, metadata: str, path: str, *, upload: bool) -> None:
         self._check(ir, metadata)
-        deployed = _without_retries(ir) if self.retries_by == "kubeflow" else ir
+        deployed = ir.without_retries() if self.retries_by == "kubeflow" else ir
         containers = len(ir.nodes) - len(exit_nodes(ir)) + 1
         sent = send(deployed, self.ir, self.ir_folder or self._folder(ir), containers)
         settings = TaskSettings(
@@ -305,15 +305,6 @@ class _Settings(BaseModel):
 
 def _compiled(pipeline: Pipeline | PipelineIR) -> PipelineIR:
     return pipeline.compile() if isinstance(pipeline, Pipeline) else pipeline
-
-
-def _without_retries(ir: PipelineIR) -> PipelineIR:
-    """The pipeline for containers that are started again by somebody else."""
-    nodes = [
-        node.model_copy(update={"policy": node.policy.model_copy(update={"retries": 0})})
-        for node in ir.nodes
-    ]
-    return ir.model_copy(update={"nodes": nodes})
 
 
 def _write_yaml(ir: PipelineIR, settings: TaskSettings, path: str) -> None:

@@ -28,6 +28,7 @@ from .view import (
     Toned,
     View,
     Words,
+    is_number,
 )
 
 #: Longest text of a cell, and how many parts a page has that needs a list of them.
@@ -124,8 +125,8 @@ def _facts(block: Facts) -> str:
 
 def _table(block: Table) -> str:
     numeric = [
-        any(_is_number(row[index]) for row in block.rows)
-        and all(_is_number(row[index]) or row[index] in (None, "") for row in block.rows)
+        any(is_number(row[index]) for row in block.rows)
+        and all(is_number(row[index]) or row[index] in (None, "") for row in block.rows)
         for index in range(len(block.columns))
     ]
     head = "".join(
@@ -146,7 +147,7 @@ def _cell(value: Cell, numeric: bool = False) -> str:
         return f'<td class="none{" number" if numeric else ""}">–</td>'
     if isinstance(value, Toned):
         return f'<td class="{value.tone}">{_inline(value)}</td>'
-    if _is_number(value):
+    if is_number(value):
         return f'<td class="number" data-value="{value!r}">{_inline(value)}</td>'
     return f"<td>{_inline(value)}</td>"
 
@@ -173,10 +174,6 @@ def number_text(value: Cell) -> str:
     if 1e-3 <= abs(value) < 1e5:
         return f"{value:,.4f}".rstrip("0").rstrip(".")
     return f"{value:.4g}"
-
-
-def _is_number(value: Cell) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _bars(block: Bars) -> str:

@@ -12,12 +12,12 @@ from ....utils.errors import PenstockError
 from ....utils.readable import moment
 from ...launch.run import Run
 from ...metadata.lineage import Direction
-from ...metadata.records import ExecutionRecord, RunRecord
+from ...metadata.records import ExecutionRecord, RunRecord, newest_of_nodes
 from ...metadata.store import MetadataStore
 from .lineage_view import MOST_BOXES, lineage_graph
 from .pipeline_view import pipeline_graph, standing_table
 from .registry import view_of
-from .run_view import latest, recorded_ir, recorded_standing, run_facts
+from .run_view import recorded_ir, recorded_standing, run_facts
 from .view import Block, Code, Fold, View, Wanted, Words
 
 #: Types that a page shows, in this order; the last lines of each log.
@@ -37,7 +37,7 @@ def report_views(store: MetadataStore, run: RunRecord, log_lines: int = LOG_LINE
         run: The run.
         log_lines: How many of the last lines of each node's log.
     """
-    executions = latest(store.run_executions(run.id, with_artifacts=True))
+    executions = newest_of_nodes(store.run_executions(run.id, with_artifacts=True))
     views = [_overview(store, run, executions)]
     made = _artifacts(executions)
     for kind in _SHOWN:

@@ -11,7 +11,7 @@ from ....utils.readable import duration, moment
 from ...ir import PipelineIR, load_ir
 from ...launch.outcome import NodeOutcome
 from ...launch.run import Run
-from ...metadata.records import ExecutionRecord, RunRecord
+from ...metadata.records import ExecutionRecord, RunRecord, newest_of_nodes
 from ...metadata.store import MetadataStore
 from .pipeline_view import NodeStanding, pipeline_graph, standing_table, tone_of
 from .view import Block, Cell, Code, Facts, Fold, Table, Toned, View, Words
@@ -56,7 +56,7 @@ def outcome_view(outcome: NodeOutcome) -> View:
 
 def run_view(store: MetadataStore, run: RunRecord) -> View:
     """A run as the store has it."""
-    executions = latest(store.run_executions(run.id))
+    executions = newest_of_nodes(store.run_executions(run.id))
     standing = recorded_standing(store, executions)
     blocks: list[Block] = [run_facts(run)]
     ir = recorded_ir(run)
@@ -80,12 +80,6 @@ def run_facts(run: RunRecord) -> Facts:
     ]
     pairs += [(f"parameter {name}", str(value)) for name, value in parameters.items()]
     return Facts(pairs)
-
-
-def latest(executions: Sequence[ExecutionRecord]) -> list[ExecutionRecord]:
-    """The newest execution of each node, oldest first."""
-    newest = {execution.node_id: execution for execution in executions}
-    return sorted(newest.values(), key=lambda execution: execution.id)
 
 
 def recorded_standing(

@@ -24,6 +24,7 @@ from .view import (
     Toned,
     View,
     Words,
+    is_number,
 )
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[Cel
         show_header=any(columns),
     )  # fmt: skip
     for index, name in enumerate(columns):
-        number = any(_is_number(row[index]) for row in rows)
+        number = any(is_number(row[index]) for row in rows)
         grid.add_column(
             plain(name), justify="right" if number else "left", overflow="fold",
             no_wrap=any(isinstance(row[index], Spark) for row in rows),
@@ -137,10 +138,6 @@ def _cell(value: Cell) -> Any:
     if isinstance(value, Toned):
         return Text(plain(value.text), _STYLES[value.tone])
     return Text(plain(number_text(value)), "dim" if value is None else "")
-
-
-def _is_number(value: Cell) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _bars(console: Console, block: Bars) -> None:

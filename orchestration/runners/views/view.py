@@ -40,6 +40,11 @@ class Toned:
 Cell = str | int | float | bool | None | Spark | Toned
 
 
+def is_number(value: Cell) -> bool:
+    """Whether a cell holds a number; truth values are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 @dataclass(frozen=True)
 class Words:
     """A paragraph."""
