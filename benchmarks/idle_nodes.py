@@ -5,17 +5,17 @@ from __future__ import annotations
 
 import time
 
-from penstock import Input, Integer, OutputDict, component
+from penstock import Integer, OptionalInput, OutputDict, component
 
 
 @component
-def idle(number: int, after: Input[Integer] = None) -> OutputDict(out=int):  # type: ignore
+def idle(number: int, after: OptionalInput[Integer] = None) -> OutputDict(out=int):
     """Does nothing."""
     return {"out": number}
 
 
 @component
-def nap(number: int) -> OutputDict(out=int):  # type: ignore
+def nap(number: int) -> OutputDict(out=int):
     """Sleeps."""
     time.sleep(2.0)
     return {"out": number}

@@ -15,21 +15,6 @@ from penstock.tfx.dsl.components.base import executor_spec
 from penstock.tfx.types import standard_artifacts
 from penstock.utils.errors import PenstockError
 
-MODULE = """
-def preprocessing_fn(inputs): return inputs
-def stats_options_updater_fn(stats_type, stats_options): return stats_options
-def run_fn(fn_args): ...
-def tuner_fn(fn_args): ...
-"""
-
-
-@pytest.fixture
-def module_file(tmp_path: Path) -> str:
-    """A module file with every function that components look for."""
-    file = tmp_path / "model_code.py"
-    file.write_text(MODULE)
-    return str(file)
-
 
 def _source(kind: type, node_id: str) -> Any:
     return tfx.dsl.Importer(source_uri="/x", artifact_type=kind).with_id(node_id)
