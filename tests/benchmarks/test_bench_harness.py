@@ -61,6 +61,17 @@ def test_children_count(tmp_path: Path) -> None:
     assert cost.memory > 150 << 20
 
 
+def test_others_do_not_count(tmp_path: Path) -> None:
+    """If it fails, whatever else the measuring process has started is in the bill."""
+    other = subprocess.Popen(
+        [sys.executable, "-c", "import time\nwhile time.process_time() < 1: 0"]
+    )
+    cost = _measured("import time; time.sleep(0.3)", tmp_path)
+    assert other.wait() == 0
+    assert cost.cpu < 0.5
+    assert cost.memory < 100 << 20
+
+
 def test_orphans_count(tmp_path: Path) -> None:
     """If it fails, work that a process leaves to others as it ends costs nothing."""
     assert _measured(_ORPHAN_WORKS, tmp_path).cpu > 0.6
