@@ -161,11 +161,11 @@ def _decide(
     import getpass
     from datetime import datetime, timezone
 
-    from .cli_records import find_run, open_store
+    from .cli_records import open_store
     from .orchestration.launch.approval import decide
 
     with open_store(metadata, run_id) as store:
-        run = find_run(store, run_id)
+        run = _asking(store, run_id)
         question = _question(store, run, node)
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         made = decide(
@@ -175,6 +175,24 @@ def _decide(
     if not quiet:
         click.echo(f"{made.node_id} of run {run.id} is {made.verdict} by {made.by}.")
     return run, setting
+
+
+def _asking(store: MetadataStore, run_id: str) -> RunRecord:
+    """The run that is meant.
+
+    Raises:
+        MetadataError: There is none; whoever named a node instead is told how.
+    """
+    from .cli_records import find_run
+    from .utils.errors import MetadataError
+
+    try:
+        return find_run(store, run_id)
+    except MetadataError as error:
+        for run in store.list_runs(limit=_LOOKED_THROUGH):
+            if run_id in [each.execution.node_id for each in _open(store, run)]:
+                error.fix = f"that is a node; name its run before it: {run.id} {run_id}"
+        raise
 
 
 def _question(store: MetadataStore, run: RunRecord, node: str | None) -> PendingApproval:
@@ -187,8 +205,9 @@ def _question(store: MetadataStore, run: RunRecord, node: str | None) -> Pending
         return asked[names[0]]
     if node in asked:
         return asked[node]
+    decided = "" if asked else _decided(store, run)
     raise DataError(
-        f"run {run.id} asks nobody's approval"
+        decided or f"run {run.id} asks nobody's approval"
         if not asked
         else f"run {run.id} does not ask for approval of {node!r}"
         if node
@@ -198,6 +217,17 @@ def _question(store: MetadataStore, run: RunRecord, node: str | None) -> Pending
         suggestion=nearest(node, names) if node else None,
         fix="see what waits: penstock approvals",
     )
+
+
+def _decided(store: MetadataStore, run: RunRecord) -> str:
+    """What was decided in a run that went on with it; empty where nothing was."""
+    from .orchestration.launch.approval import APPROVAL_KEY
+
+    for execution in store.run_executions(run.id):
+        made = store.decision(str(execution.custom_properties.get(APPROVAL_KEY, "")))
+        if made is not None:
+            return f"{made.node_id} of run {run.id} is {made.verdict} already, by {made.by}"
+    return ""
 
 
 def _go_on(run: RunRecord, setting: str, quiet: bool) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .cli_commands import FAILED, say_error
 from .cli_models import (
     VERSION_HELP,
     by_option,
@@ -15,6 +16,7 @@ from .cli_models import (
     note_option,
     republish_option,
     version_document,
+    webhook_option,
 )
 from .cli_options import HOW, json_option, option
 from .cli_output import dim, print_json
@@ -23,6 +25,8 @@ from .cli_store import store_option
 __all__ = ["models_group"]
 
 if TYPE_CHECKING:
+    from .components.push.push_destination import Webhook
+    from .orchestration.metadata.store import MetadataStore
     from .orchestration.registry.model_version import ModelVersion
     from .orchestration.registry.registry import ModelRegistry
 
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 @click.argument("name")
 @click.argument("version")
 @republish_option
+@webhook_option
 @note_option
 @by_option
 @store_option
@@ -45,6 +50,7 @@ def models_promote(
     name: str,
     version: str,
     republish: bool,
+    webhook: bool,
     note: str,
     by: str | None,
     metadata: str | None,
@@ -57,7 +63,8 @@ def models_promote(
     with open_store(metadata) as store:
         registry = ModelRegistry(store)
         found = registry.find(name, version)
-        _produce(registry, found, republish, note, by, as_json, rolling_back=False)
+        hook = _webhook(store, found) if webhook else None
+        _produce(registry, found, republish, note, by, as_json, hook, rolling_back=False)
 
 
 models_promote.help = f"{models_promote.help}\n\n{VERSION_HELP}"
@@ -74,6 +81,7 @@ models_promote.help = f"{models_promote.help}\n\n{VERSION_HELP}"
 @option("--to", "version", metavar="VERSION", heading=HOW,
         help="Go back to this version [default: the one before].")  # fmt: skip
 @republish_option
+@webhook_option
 @note_option
 @by_option
 @store_option
@@ -82,6 +90,7 @@ def models_rollback(
     name: str,
     version: str | None,
     republish: bool,
+    webhook: bool,
     note: str,
     by: str | None,
     metadata: str | None,
@@ -99,7 +108,25 @@ def models_rollback(
     with open_store(metadata) as store:
         registry = ModelRegistry(store)
         found = registry.find(name, version) if version else registry.before_production(name)
-        _produce(registry, found, republish, note, by, as_json, rolling_back=True)
+        hook = _webhook(store, found) if webhook else None
+        _produce(registry, found, republish, note, by, as_json, hook, rolling_back=True)
+
+
+def _webhook(store: MetadataStore, found: ModelVersion) -> Webhook | None:
+    """The webhook to tell, if there is one.
+
+    Raises:
+        ParameterError: Its secret is not in the environment.
+    """
+    from .components.push.stage_notice import webhook_of
+    from .components.push.webhook import secret_of
+
+    if not found.execution_id:
+        return None
+    settings = webhook_of(store.get_execution(found.execution_id).parameters)
+    if settings is not None:
+        secret_of(settings)  # Before anything is changed.
+    return settings
 
 
 def _produce(
@@ -109,6 +136,7 @@ def _produce(
     note: str,
     by: str | None,
     as_json: bool,
+    webhook: Webhook | None,
     *,
     rolling_back: bool,
 ) -> None:
@@ -135,18 +163,37 @@ def _produce(
     )  # fmt: skip
     if as_json:
         print_json({**version_document(done_now), "before": before.version if before else None})
-        return
-    was = before.version if before else "none"
-    if before and before.version == found.version:
-        click.echo(f"{found.model} {found.version} is in production already")
     else:
-        click.echo(f"{found.model}: production is {done_now.version} (was {was})")
+        _tell_produced(done_now, before, number, republish)
+    if webhook is not None:
+        from .components.push.stage_notice import PROMOTED, ROLLED_BACK, tell_stage
+        from .utils.errors import ExecutionError
+
+        try:
+            tell_stage(
+                webhook, ROLLED_BACK if rolling_back else PROMOTED, done_now,
+                before=before.version if before else None, by=who, note=note,
+                generation=registry.generation(found.model),
+            )  # fmt: skip
+        except ExecutionError as error:
+            say_error(str(error))
+            click.get_current_context().exit(FAILED)
+
+
+def _tell_produced(
+    done: ModelVersion, before: ModelVersion | None, number: int, republish: bool
+) -> None:
+    if before and before.version == done.version:
+        click.echo(f"{done.model} {done.version} is in production already")
+    else:
+        was = before.version if before else "none"
+        click.echo(f"{done.model}: production is {done.version} (was {was})")
     if number:
         click.echo(dim(f"servers that watch the folder find it as version {number}"))
-    elif found.destination and not republish:
+    elif done.destination and not republish:
         click.echo(dim("servers that only watch the folder go on with its highest number"))
-    if found.facts.get("kserve"):
-        click.echo(dim(f"to KServe: penstock models manifest {found.model} | kubectl apply -f -"))
+    if done.facts.get("kserve"):
+        click.echo(dim(f"to KServe: penstock models manifest {done.model} | kubectl apply -f -"))
 
 
 @models_group.command(

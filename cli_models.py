@@ -32,6 +32,11 @@ republish_option = option(
     "servers that only watch that.",
 )  # fmt: skip
 
+webhook_option = option(
+    "--webhook/--no-webhook", default=True, show_default=True, heading=HOW,
+    help="Also tell the webhook of the version's push_destination, if it has one.",
+)  # fmt: skip
+
 
 @click.group("models", cls=HelpfulGroup)
 def models_group() -> None:

@@ -17,6 +17,7 @@ import click
 from .utils.errors import DataError, MetadataError, nearest
 
 if TYPE_CHECKING:
+    from .components.base.artifact import Artifact
     from .orchestration.metadata.lineage import LineageGraph
     from .orchestration.metadata.records import ArtifactRecord, ExecutionRecord, RunRecord
     from .orchestration.metadata.store import MetadataStore
@@ -113,6 +114,7 @@ def find_artifact(store: MetadataStore, text: str) -> ArtifactRecord:
     for place in dict.fromkeys(places):
         at = store.artifacts_by_uri(place)
         at = at or store.latest_artifacts("PushedModel", where={"pushed_destination": place})
+        at = at or _pushed_to(store, place)
         if at:
             return store.get_artifact(at[0].id or 0)
     if os.sep not in text:
@@ -130,6 +132,14 @@ def find_artifact(store: MetadataStore, text: str) -> ArtifactRecord:
     )
 
 
+def _pushed_to(store: MetadataStore, place: str) -> list[Artifact]:
+    """What lies in a folder that a promotion or roll-back wrote."""
+    from .orchestration.registry.registry import ModelRegistry
+
+    found = ModelRegistry(store).pushed_to(place) if os.sep in place else None
+    return store.artifacts_by_uri(found.uri) if found else []
+
+
 def run_document(run: RunRecord) -> dict[str, Any]:
     """A run as plain data: every key is always there."""
     end = run.ended_at
@@ -144,6 +154,7 @@ def run_document(run: RunRecord) -> dict[str, Any]:
         "ended_at": run.ended_at,
         "seconds": round(end - run.started_at, 3) if end is not None else None,
         "root": str(run.properties.get("root", "")),
+        "commit": str(run.properties.get("commit", "")),
         "error": run.error,
     }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from .cli_commands import FAILED, OK, HelpfulCommand
+from .cli_commands import FAILED, OK, HelpfulCommand, say_error
 from .cli_options import HOW, SHOW, WHERE, json_option, option
 from .cli_output import dim, print_json, print_table
 from .cli_store import store_option
@@ -52,13 +52,15 @@ def reproduce(
 
     The pipeline that pushed it runs again into a root of its own, without cache, up to the
     model and its evaluation; nothing is pushed. Digests of data, schema and transformation
-    have to be equal, metrics within the tolerance. The exit code is 0 if they are, else 1.
+    have to be equal, metrics within the tolerance. The exit code is 0 if they are; 1 if not, or
+    if a node failed; 2 if it could not be tried.
     """
     import tempfile
 
     from .cli_records import open_store
     from .orchestration.registry.registry import ModelRegistry
     from .orchestration.runners.local.progress import progress_for
+    from .orchestration.runners.reproduction import NodeFailed
     from .orchestration.runners.reproduction import reproduce as again
 
     with open_store(metadata) as store:
@@ -68,6 +70,11 @@ def reproduce(
         progress = progress_for(stream, found.pipeline, quiet=quiet)
         try:
             done = again(store, found, place, tolerance=tolerance, anyway=anyway, observer=progress)
+        except NodeFailed as failure:
+            progress.close()
+            say_error(str(failure.error))
+            click.echo(dim(f"everything lies in {place}"), err=True)
+            ctx.exit(FAILED)
         finally:
             progress.close()
     if as_json:

@@ -104,6 +104,7 @@ def runs_show(run_id: str, metadata: str | None, as_json: bool) -> None:
             ("state", told["state"]),
             ("started", moment(run.started_at) + (f", took {took}" if took else "")),
             ("root", told["root"]),
+            ("commit", told["commit"]),
             ("error", run.error),
         ]
     )

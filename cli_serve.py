@@ -9,6 +9,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from .cli_commands import FAILED, HelpfulCommand
 from .cli_options import WHERE, option
@@ -102,10 +103,12 @@ def serve(
         log=_log(log_folder, sample, log_size),
         verbosity=_verbosity(),
     )
-    ctx.exit(_run(settings, own_token=not no_token and not token))
+    # A token of the environment's is meant to be seen by nobody.
+    hidden = ctx.get_parameter_source("token") is ParameterSource.ENVIRONMENT
+    ctx.exit(_run(settings, hidden))
 
 
-def _run(settings: ServerSettings, own_token: bool) -> int:
+def _run(settings: ServerSettings, hidden: bool) -> int:
     """Serves until told to stop; gives the exit code."""
     import signal
     import threading
@@ -122,7 +125,7 @@ def _run(settings: ServerSettings, own_token: bool) -> int:
             ready = _wait_ready(server, asked)
             if ready is None:
                 return 0
-            _introduce(settings, server, ready, own_token)
+            _introduce(settings, server, ready, hidden)
             while not asked.wait(0.2):
                 if not server.running:
                     click.echo(f"the model server ended: {server.wait()}", err=True)
@@ -147,7 +150,7 @@ def _wait_ready(server: ServerProcess, asked: Any) -> dict[str, Any] | None:
 
 
 def _introduce(
-    settings: ServerSettings, server: ServerProcess, ready: dict[str, Any], own_token: bool
+    settings: ServerSettings, server: ServerProcess, ready: dict[str, Any], hidden: bool
 ) -> None:
     click.echo(f"serving {settings.name} at {server.url}")
     for version in ready["versions"]:
@@ -156,7 +159,7 @@ def _introduce(
     if not ready["default"]:
         click.echo("  no version is in production: ask for one by version or label")
     click.echo()
-    click.echo(_curl(settings, server.url, ready, own_token))
+    click.echo(_curl(settings, server.url, ready, hidden))
     click.echo()
     click.echo(f"health: {server.url}/v2/health/ready   metrics: {server.url}/metrics")
     if settings.log is not None:
@@ -164,13 +167,13 @@ def _introduce(
     click.echo("Ctrl-C stops it", err=True)
 
 
-def _curl(settings: ServerSettings, url: str, ready: dict[str, Any], own_token: bool) -> str:
+def _curl(settings: ServerSettings, url: str, ready: dict[str, Any], hidden: bool) -> str:
     """A command that gets a prediction, to copy."""
     place = "" if ready["default"] else f"/versions/{ready['versions'][-1]}"
     body = json.dumps({"instances": [ready["example"]]}, ensure_ascii=False)
     lines = [f"curl {url}/v1/models/{settings.name}{place}:predict"]
     if settings.token:
-        shown = settings.token if own_token else f"${TOKEN_VARIABLE}"
+        shown = f"${TOKEN_VARIABLE}" if hidden else settings.token
         lines.append(f'-H "Authorization: Bearer {shown}"')
     lines += ["-H 'Content-Type: application/json'", f"-d {shlex.quote(body)}"]
     return " \\\n  ".join(lines)

@@ -22,6 +22,9 @@ def penstock(*words: str) -> Result:
         return CliRunner().invoke(cli, words, prog_name="penstock")
 
 
+COMMIT = "c0ffee" * 6 + "cafe"
+
+
 @pytest.fixture(scope="module")
 def pushed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder in which a pipeline pushed a model, and one more with a card."""
@@ -30,6 +33,8 @@ def pushed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     os.chdir(folder)
     try:
         path = write_model_project(folder)
+        (folder / ".git").mkdir()
+        (folder / ".git" / "HEAD").write_text(f"{COMMIT}\n")
         assert penstock("run", "-q").exit_code == 0
         text = write_model_project(folder, body="epochs * 5").read_text()
         text = text.replace("CsvExampleGen, ", "CsvExampleGen, ModelCard, ").replace(
@@ -59,6 +64,33 @@ def test_a_model_without_a_card_gets_one(pushed: Path) -> None:
     assert "function" in nodes["train"][3]
     assert "epochs=3" in nodes["train"][4]
     assert ["because", "the first push"] in card["lineage"]["facts"]
+
+
+def test_a_card_and_a_run_tell_the_commit(pushed: Path) -> None:
+    """If it fails, nobody can look up the code of a model in its repository."""
+    card = json.loads(penstock("card", "toy", "1.0.0", "--json").stdout)
+    assert ["commit", COMMIT] in card["lineage"]["facts"]
+    assert f"commit    {COMMIT}" in penstock("runs", "show").stdout
+    assert json.loads(penstock("runs", "show", "--json").stdout)["commit"] == COMMIT
+
+
+def test_the_schema_by_which_a_model_is_judged_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that was trained without a schema would have a card without features."""
+    monkeypatch.chdir(tmp_path)
+    path = write_model_project(tmp_path)
+    text = path.read_text().replace("schema: Input[Schema], model: Output", "model: Output")
+    text = text.replace(
+        "evaluate(model: Input[Model],", "evaluate(model: Input[Model], schema: Input[Schema],"
+    )
+    text = text.replace(', schema=schema.outputs["schema"])', ")")
+    text = text.replace("evaluate(model=", 'evaluate(schema=schema.outputs["schema"], model=')
+    path.write_text(text)
+    done = penstock("run", "-q")
+    assert done.exit_code == 0, done.output
+    card = json.loads(penstock("card", "toy", "--json").stdout)
+    assert [each["name"] for each in card["features"]] == ["a", "b"]
 
 
 def test_the_node_s_card_gets_the_lineage(pushed: Path) -> None:

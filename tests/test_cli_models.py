@@ -139,6 +139,7 @@ def test_rollback_changes_registry_and_folder_and_goes_further_back(here: Path) 
     """If it fails, a bad model stays in use, or a second roll-back brings it back."""
     serving = Path(shown("models", "show", "toy", "1.1.0")["destination"]).parent
     wanted = weights_in(Path(shown("models", "show", "toy", "1.2.0")["destination"]))
+    pushed_as = shown("models", "show", "toy", "1.2.0")["number"]
     answer = penstock("models", "rollback", "toy", "--note", "odd scores")
     assert answer.exit_code == 0, answer.output
     assert "production is 1.2.0 (was 2.0.0)" in answer.stdout
@@ -149,6 +150,9 @@ def test_rollback_changes_registry_and_folder_and_goes_further_back(here: Path) 
         newest(serving).name
     )
     assert shown("models", "show", "toy", "2.0.0")["stage"] == "archived"
+    # The folder that it was put into again leads back to it, and so does the first one.
+    assert told["uri"] in penstock("lineage", told["destination"], "--up").stdout
+    assert shown("models", "show", "toy", str(pushed_as))["version"] == "1.2.0"
     assert shown("models", "rollback", "toy")["version"] == "1.1.0"
     assert shown("models", "rollback", "toy", "--to", "1.0.0")["before"] == "1.1.0"
     assert "cannot be rolled back" in said("models", "rollback", "toy")

@@ -133,6 +133,14 @@ def test_mistakes_are_named(here: Path) -> None:
     assert "compiled pipeline of toy 1.0.0 is gone" in lost
 
 
+def test_a_node_that_fails_is_told_from_a_mistake_in_the_command(here: Path) -> None:
+    """A script would take a model that cannot be made again for a mistyped command."""
+    (here / "data" / "rows.csv").write_text(ROWS.partition("\n")[0] + "\n")
+    answer = penstock("reproduce", "toy", "--anyway", "-q", "--root", str(here / "again"))
+    assert answer.exit_code == 1, answer.output
+    assert answer.stderr.startswith("error: ") and str(here / "again") in answer.stderr
+
+
 def test_spans_are_those_of_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest data would be read in place of that which made the model."""
     monkeypatch.chdir(tmp_path)

@@ -144,7 +144,8 @@ def manifest(settings: KServe, pushed: Pushed, kind: str, uri: str) -> dict[str,
             "namespace": settings.namespace,
             "labels": {
                 "app.kubernetes.io/managed-by": "penstock",
-                "penstock.dev/model": safe_name(pushed.name, max_length=63),
+                # A label ends with a letter or digit, too.
+                "penstock.dev/model": safe_name(pushed.name, max_length=63).rstrip("_.-"),
                 "penstock.dev/version": pushed.version,
             },
             "annotations": {

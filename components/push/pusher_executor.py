@@ -228,6 +228,7 @@ def _serving_folder(model: Model, node_id: str) -> str:
             expected=f"files in {folder}",
             got="an empty folder" if storage.is_dir(folder) else "no such folder",
             location=model.uri,
-            fix="let run_fn save the model to fn_args.serving_model_dir",
+            fix="let run_fn save the model to fn_args.serving_model_dir, or a component of your "
+            f"own to os.path.join(model.uri, {SERVING_FOLDER!r})",
         )
     return folder

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tells a web server of a push: a POST of JSON, signed, repeated until it is taken.
+"""Tells a web server of a push or promotion: a POST of JSON, signed, repeated until it is taken.
 
 The signature is that of https://docs.github.com/webhooks and the like, with the time in it so
 that an old message cannot be sent again: `X-Penstock-Signature` is `sha256=` and the
@@ -91,12 +91,12 @@ def post(settings: Webhook, message: Mapping[str, Any], key: str) -> int:
         time.sleep(delay * random.uniform(0.8, 1.2))
         delay = min(2 * delay, _LONGEST_DELAY_S)
     raise ExecutionError(
-        "the webhook was not told of the push",
+        "the webhook was not told",
         expected="an answer of 2xx",
         got=f"{said} (attempt {attempt} of {attempts})",
         location=settings.url,
-        fix="see what the server says of it; the model itself is in its place, and the next "
-        "attempt only tells it again",
+        fix="see that the server runs, and what it says; the model itself is in its place, and "
+        "doing it again only tells it again",
     )
 
 

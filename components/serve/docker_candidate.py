@@ -77,6 +77,7 @@ class DockerCandidate(ServedSavedModel):
 
     def stop(self) -> None:
         """See `CandidateServer`."""
+        self.hang_up()
         subprocess.run(
             ["docker", "rm", "--force", self._container],
             env=self._environment(),

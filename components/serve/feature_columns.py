@@ -94,6 +94,11 @@ class FeatureColumn:
         return f"a list of {count}{one}s"
 
     @property
+    def takes_one(self) -> bool:
+        """Whether a value alone will do for a list of one, as in a `tf.Example`."""
+        return self.depth == 1 and self.length in (None, 1)
+
+    @property
     def _one(self) -> str:
         types = pa.types
         if self.type is None:
@@ -117,6 +122,8 @@ class FeatureColumn:
         """
         if self.type is None:
             return self._inferred(values)
+        if self.takes_one:
+            values = self._listed(values)
         if None in values and self.required:
             row = next(i for i, value in enumerate(values) if value is None)
             raise RequestError(
@@ -131,6 +138,10 @@ class FeatureColumn:
             raise RequestError(
                 f"feature {self.name!r}: {text}; each value must be {self.wanted}"
             ) from None
+
+    def _listed(self, values: Sequence[Any]) -> Sequence[Any]:
+        alone = self._accepted & {*map(type, values)}
+        return [[each] if type(each) in alone else each for each in values] if alone else values
 
     def _checked(self, values: Sequence[Any]) -> tuple[Sequence[Any], pa.DataType | None]:
         """Values that fit, with base64 decoded, and the type of their column."""
@@ -247,7 +258,7 @@ def _column(feature: InputFeature) -> FeatureColumn:
         text, depth = text[5:-1], depth + 1
     if text == "any":
         # A column must be there; whether a model can do with a missing value it says itself.
-        return FeatureColumn(feature.name, None, 0, None, feature.required)
+        return FeatureColumn(feature.name, None, 0, None, feature.required, feature.example)
     if text not in _NAMES:
         raise ModelError(
             f"the model's feature {feature.name!r} has a type that requests cannot have",
@@ -269,7 +280,7 @@ def json_kind(value: Any) -> str:
     """What a JSON value is, in words."""
     words = {
         bool: "a truth value", int: "a whole number", float: "a number", str: "a text",
-        list: "a list", type(None): "null",
+        list: "a list", bytes: "bytes", type(None): "null",
     }  # fmt: skip
     return words.get(type(value), "an object")
 

@@ -102,6 +102,8 @@ class KServeCandidate:
 
     def stop(self) -> None:
         """See `CandidateServer`."""
+        if self._client is not None:
+            self._client.close()
         if self._server is not None:
             self._server.stop()
         if self._log is not None:

@@ -30,6 +30,7 @@ from .feature_columns import FeatureColumn, RequestError
 from .prediction_log import PredictionLog
 from .served_version import LoadedVersion
 from .server_metrics import ServerMetrics
+from .v2_body import read_v2_body
 from .version_follower import Table
 
 _log = get_logger(__name__)
@@ -231,13 +232,14 @@ class ServingDataPlane(DataPlane):  # type: ignore[misc]  # KServe has no types
 
         Raises:
             InvalidInput: It cannot be read.
+            RequestError: It is not what it should be.
         """
         given = dict(headers)
-        v2 = protocol_version.lower() == PredictorProtocol.REST_V2.value
-        if v2 and isinstance(body, bytes):
-            given.setdefault(INFERENCE_CONTENT_LENGTH_HEADER, str(len(body)))
+        if protocol_version.lower() == PredictorProtocol.REST_V2.value:
+            length = given.get(INFERENCE_CONTENT_LENGTH_HEADER)
+            return read_v2_body(body, length, model_name or ""), {}
         try:
-            if not v2 and isinstance(body, bytes) and "ce-id" not in given:
+            if "ce-id" not in given:
                 # curl says that what it sends is a form, unless it is told better.
                 given["content-type"] = "application/json"
             return super().decode(body, given, protocol_version, model_name)

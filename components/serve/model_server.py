@@ -16,12 +16,10 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from kserve.errors import InvalidInput, ModelNotFound, ModelNotReady, UnsupportedProtocol
 from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 from kserve.protocol.rest.v1_endpoints import V1Endpoints, register_v1_endpoints
-from kserve.protocol.rest.v2_datamodels import InferenceRequest
 from kserve.protocol.rest.v2_endpoints import V2Endpoints, register_v2_endpoints
 from prometheus_client import REGISTRY, exposition
 from starlette.exceptions import HTTPException
@@ -111,6 +109,8 @@ def _add_health(app: FastAPI, name: str, table: Callable[[], Table]) -> None:
 
     async def status(model_name: str) -> Response:
         now = table()
+        if model_name == f"{name}:predict":
+            raise RequestError("a prediction is asked for by POST, with the records as JSON", 405)
         if model_name != name:
             raise RequestError(f"there is no model {model_name!r}; this server has {name!r}", 404)
         ready = now.default is not None
@@ -138,6 +138,12 @@ def _add_versions(
 ) -> None:
     """Routes that name a version or a label; KServe has none that work."""
     v1, v2 = V1Endpoints(plane), V2Endpoints(plane)
+
+    # Before KServe's own, which takes NaN for JSON and says of mistakes what pydantic says.
+    async def infer(request: Request, response: Response, model_name: str) -> Any:
+        return await v2.infer(request, response, model_name, await request.body())
+
+    app.add_api_route("/v2/models/{model_name}/infer", infer, methods=["POST"], response_model=None)
     for kind in _KINDS:
         _add_version_routes(app, models, table, v1, v2, kind)
 
@@ -157,14 +163,8 @@ def _add_version_routes(
         told = [each for each in every if each["version"] == version.name]
         return {"name": model_name, "ready": True, "model_version_status": told}
 
-    async def infer(
-        raw_request: Request,
-        raw_response: Response,
-        model_name: str,
-        key: str,
-        request_body: InferenceRequest | bytes,
-    ) -> Any:
-        return await v2.infer(raw_request, raw_response, named(model_name, key), request_body)
+    async def infer(request: Request, response: Response, model_name: str, key: str) -> Any:
+        return await v2.infer(request, response, named(model_name, key), await request.body())
 
     async def metadata(model_name: str, key: str) -> Any:
         found = await v2.model_metadata(named(model_name, key))
@@ -195,7 +195,6 @@ def _add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(UnsupportedProtocol, _invalid)
     app.add_exception_handler(ModelNotFound, _not_found)
     app.add_exception_handler(ModelNotReady, _not_ready)
-    app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(PenstockError, _failed)
     app.add_exception_handler(Exception, _failed)
@@ -226,17 +225,6 @@ async def _not_found(request: Request, error: Exception) -> Response:
 async def _not_ready(request: Request, error: Exception) -> Response:
     del request
     return _error(503, str(error))
-
-
-async def _unreadable(request: Request, error: Any) -> Response:
-    del request
-    reasons = []
-    # KServe's own request is bytes or an object: that it is no bytes helps nobody.
-    found = [each for each in error.errors() if each["loc"][-1:] != ("bytes",)]
-    for each in (found or error.errors())[:3]:
-        place = ".".join(str(p) for p in each["loc"] if p not in ("body", "InferenceRequest"))
-        reasons.append(f"{place}: {each['msg']}" if place else str(each["msg"]))
-    return _error(400, "the body is not a request of the V2 protocol: " + "; ".join(reasons))
 
 
 async def _http(request: Request, error: Any) -> Response:

@@ -133,6 +133,7 @@ class PodCandidate(ServedSavedModel):
 
     def stop(self) -> None:
         """See `CandidateServer`."""
+        self.hang_up()
         storage.remove_tree(self._models)
         if self._api is None:
             return

@@ -47,6 +47,11 @@ class RequestGuard:
                 [(b"www-authenticate", b"Bearer")],
             )
             return
+        coding = headers.get(b"content-encoding", b"identity").decode("latin-1")
+        if coding.lower() != "identity":
+            reason = f"bodies with the Content-Encoding {coding!r} are not taken: send plain JSON"
+            await _refuse(send, 415, reason, [(b"connection", b"close")])
+            return
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > self._max_bytes:
             await self._too_large(send)
@@ -56,6 +61,8 @@ class RequestGuard:
         except asyncio.TimeoutError:
             await _refuse(send, 408, f"the body did not arrive within {_BODY_SECONDS:.0f} s")
             return
+        except ConnectionError:
+            return  # Nobody waits for an answer.
         if body is None:
             await self._too_large(send)
             return
@@ -68,12 +75,16 @@ class RequestGuard:
         return kind.lower() == b"bearer" and hmac.compare_digest(token.strip(), self._token)
 
     async def _body(self, receive: Receive) -> bytes | None:
-        """The whole body; None where it is too large."""
+        """The whole body; None where it is too large.
+
+        Raises:
+            ConnectionResetError: The client is gone.
+        """
         parts, size = [], 0
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
-                break
+                raise ConnectionResetError("the client went away before its request was sent")
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > self._max_bytes:

@@ -195,7 +195,9 @@ def _tensor_values(tensor: Any, column: FeatureColumn) -> list[Any]:
     data = tensor.data
     if not isinstance(data, list):
         raise RequestError(f"input {name!r} must have its values in 'data', as a list")
-    flat = _flat(data)
+    flat = _flat(data, len(shape))
+    if flat is None:
+        raise RequestError(f"input {name!r}: 'data' is nested deeper than its shape {shape}")
     if len(flat) != math.prod(shape):
         raise RequestError(
             f"input {name!r}: the shape {shape} means {math.prod(shape)} values, "
@@ -204,7 +206,7 @@ def _tensor_values(tensor: Any, column: FeatureColumn) -> list[Any]:
     inner = shape[1:]
     if column.type is None and any(size != 1 for size in inner):
         return _nested(flat, inner)
-    if not column.depth and all(size == 1 for size in inner):
+    if all(size == 1 for size in inner) and (not column.depth or column.takes_one):
         return flat
     if len(inner) != column.depth:
         raise RequestError(
@@ -213,8 +215,12 @@ def _tensor_values(tensor: Any, column: FeatureColumn) -> list[Any]:
     return _nested(flat, inner)
 
 
-def _flat(data: list[Any]) -> list[Any]:
+def _flat(data: list[Any], depth: int) -> list[Any] | None:
+    """The values in row-major order; None where they lie deeper than `depth` lists."""
     while data and isinstance(data[0], list):
+        depth -= 1
+        if not depth:
+            return None
         deeper: list[Any] = []
         for each in data:
             deeper.extend(each if isinstance(each, list) else [each])

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from ..ingest.list_columns import is_list
 from .feature_columns import FeatureColumn, RequestError
 
 _TYPES = {
@@ -49,29 +50,18 @@ class RequestSchema:
         """
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             feature = self._features.get(name)
-            if feature is None or pa.types.is_nested(column.type):
+            if feature is None:
                 continue
-            values = self._values(feature)
-            if values is not None and pa.types.is_string(column.type):
-                self._refuse(name, column, pc.invert(_is_in(column, values)), _listed(values))
-            for bounds, kind in ((feature.int_domain, "int_domain"),
-                                 (feature.float_domain, "float_domain")):  # fmt: skip
-                if feature.HasField(kind) and not pa.types.is_string(column.type):
-                    self._check_bounds(name, column, bounds)
-
-    def _check_bounds(self, name: str, column: pa.Array, bounds: Any) -> None:
-        if bounds.HasField("min"):
-            self._refuse(name, column, pc.less(column, bounds.min), f"at least {bounds.min:g}")
-        if bounds.HasField("max"):
-            self._refuse(name, column, pc.greater(column, bounds.max), f"at most {bounds.max:g}")
-
-    def _refuse(self, name: str, column: pa.Array, outside: pa.Array, wanted: str) -> None:
-        outside = pc.and_(pc.fill_null(outside, False), column.is_valid())
-        row = pc.index(outside, True).as_py()
-        if row >= 0:
-            raise RequestError(
-                f"record {row}: the feature {name!r} must be {wanted}, got {column[row].as_py()!r}"
-            )
+            found = _values_of(column)
+            kind = found.values.type
+            texts = self._values(feature)
+            if texts is not None and pa.types.is_string(kind):
+                outside = pc.invert(pc.is_in(found.values, value_set=pa.array(texts, pa.string())))
+                _refuse(name, found, outside, _listed(texts))
+            if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+                for domain in ("int_domain", "float_domain"):
+                    if feature.HasField(domain):
+                        _check_bounds(name, found, getattr(feature, domain))
 
     def _typed(self, column: FeatureColumn) -> FeatureColumn:
         feature = self._features.get(column.name)
@@ -80,11 +70,13 @@ class RequestSchema:
         kind = column.type or _TYPES.get(feature.type)
         values = self._values(feature)
         example: Any = None
-        if not column.depth and kind is not None:
+        if kind is not None and (not column.depth or column.takes_one):
             if values and pa.types.is_string(kind):
                 example = values[0]
             elif feature.HasField("int_domain") and feature.int_domain.HasField("min"):
                 example = feature.int_domain.min
+            if column.depth and example is not None:
+                example = [example]
         always = feature.HasField("presence") and feature.presence.min_fraction >= 1.0
         return dataclasses.replace(
             column, type=kind, example=example, required=column.required or always
@@ -103,8 +95,41 @@ class RequestSchema:
         return None
 
 
-def _is_in(column: pa.Array, values: list[str]) -> pa.Array:
-    return pc.is_in(column, value_set=pa.array(values, pa.string()))
+@dataclasses.dataclass(frozen=True)
+class _Values:
+    """The values of a column, those of lists one after another, and the record of each."""
+
+    values: pa.Array
+    records: pa.Array | None = None
+
+
+def _values_of(column: pa.Array) -> _Values:
+    records = None
+    while is_list(column.type):
+        parents = pc.list_parent_indices(column)
+        records = parents if records is None else records.take(parents)
+        column = pc.list_flatten(column)
+    return _Values(column, records)
+
+
+def _check_bounds(name: str, found: _Values, bounds: Any) -> None:
+    if bounds.HasField("min"):
+        below = pc.less(found.values, bounds.min)
+        _refuse(name, found, below, f"at least {bounds.min:g}")
+    if bounds.HasField("max"):
+        above = pc.greater(found.values, bounds.max)
+        _refuse(name, found, above, f"at most {bounds.max:g}")
+
+
+def _refuse(name: str, found: _Values, outside: pa.Array, wanted: str) -> None:
+    outside = pc.and_(pc.fill_null(outside, False), found.values.is_valid())
+    place = pc.index(outside, True).as_py()
+    if place >= 0:
+        row = place if found.records is None else found.records[place].as_py()
+        raise RequestError(
+            f"record {row}: the feature {name!r} must be {wanted}, "
+            f"got {found.values[place].as_py()!r}"
+        )
 
 
 def _listed(values: list[str]) -> str:

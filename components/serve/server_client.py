@@ -55,6 +55,10 @@ class ServerClient:
         trace: TracebackType | None,
     ) -> None:
         """Closes the connection."""
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connection; the next request would open another."""
         self._connection.close()
 
     def get(self, path: str) -> Any:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
 import socket
@@ -29,6 +30,7 @@ from .kserve_model import ModelTable
 from .model_server import make_app
 from .prediction_log import PredictionLog
 from .request_guard import RequestGuard
+from .request_head import HeadLimits
 from .request_schema import RequestSchema
 from .served_version import LoadedVersion, VersionLoader
 from .server_settings import ServerSettings
@@ -71,6 +73,8 @@ def main() -> int:
     events = _Events()
     settings = ServerSettings.from_json(sys.stdin.readline())
     logs.configure(settings.verbosity)
+    # What clients do wrong is told to them; it must not fill the log.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     try:
         listening = _listen(settings)
         serving = _Serving(settings, events)
@@ -165,6 +169,7 @@ async def _serve(
     server = _Server(
         uvicorn.Config(
             guarded,
+            http=HeadLimits,
             log_config=None,
             access_log=False,
             lifespan="off",

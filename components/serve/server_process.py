@@ -141,11 +141,11 @@ class ServerProcess:
                     "the model server cannot load the model",
                     loaded=False,
                     expected="a model that loads",
-                    got=event["reason"],
+                    got=_inside(event["reason"]),
                     location=event.get("path") or self.settings.location,
                 )
             if event["event"] == "refused":
-                raise ServerFailed("the model server cannot start", got=event["reason"])
+                raise ServerFailed("the model server cannot start", got=_inside(event["reason"]))
 
     def wait(self) -> int:
         """Waits until the process ends; gives its exit status."""
@@ -182,6 +182,11 @@ class ServerProcess:
                 self._on_event(event)
             self._events.put(event)
         self._events.put(None)
+
+
+def _inside(reason: str) -> str:
+    """An error's text within another's: lines of its own stand further in."""
+    return reason.replace("\n", "\n    ")
 
 
 def _ending(status: int) -> str:

@@ -90,6 +90,11 @@ class ServedSavedModel:
         found: list[Any] = self._client.post(place, body)["predictions"]
         return found
 
+    def hang_up(self) -> None:
+        """Closes the connection to the server, where there is one."""
+        if self._client is not None:
+            self._client.close()
+
 
 def serialized_examples(batch: Any) -> list[bytes]:
     """Records as serialized `tf.Example`s."""
@@ -112,17 +117,28 @@ def wait_until_loaded(
         ServerFailed: The model cannot be loaded, or the server ended.
     """
     client = ServerClient(url, timeout_s=10.0)
+    try:
+        _wait_until_loaded(client, model_name, deadline, still_running)
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def _wait_until_loaded(
+    client: ServerClient, model_name: str, deadline: float, still_running: Any
+) -> None:
     while True:
         ended = still_running()
         if ended:
-            raise ServerFailed("TensorFlow Serving ended", got=ended, location=url)
+            raise ServerFailed("TensorFlow Serving ended", got=ended, location=client.url)
         try:
             statuses = client.get(f"/v1/models/{model_name}")["model_version_status"]
         except RequestFailed:
             statuses = []  # It is not listening yet, or does not know the model yet.
         for status in statuses:
             if status["state"] == "AVAILABLE":
-                return client
+                return
             message = status.get("status", {}).get("error_message", "")
             if status["state"] == "END" and message:
                 raise ServerFailed(
@@ -133,6 +149,6 @@ def wait_until_loaded(
                 "TensorFlow Serving has not loaded the model in time",
                 loaded=False if statuses else None,
                 got=json.dumps(statuses) if statuses else "no answer",
-                location=url,
+                location=client.url,
             )
         time.sleep(_POLL_S)

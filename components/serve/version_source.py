@@ -140,7 +140,8 @@ class DirectorySource:
                 location=self._folder,
             ) from error
         if not numbers and not candidate:
-            return self._single() if entries else Wanted({}, {}, "the folder is empty")
+            empty = Wanted({}, {}, "the folder is empty: nothing was pushed there yet")
+            return self._single() if entries else empty
         if not numbers:
             path = os.path.join(self._folder, CANDIDATES, candidate)
             note = "nothing is in production: there are only candidates"

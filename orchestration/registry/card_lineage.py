@@ -48,7 +48,9 @@ def newest_card(store: MetadataStore, model_id: int) -> Artifact | None:
 def card_inputs(store: MetadataStore, version: ModelVersion) -> dict[str, Artifact]:
     """What a card of a model can be made of, by name of the ModelCard node's inputs."""
     found = {"model": store.get_artifact(version.model_artifact_id).artifact}
+    schemas: list[Artifact] = []
     for execution in _consumers(store, version.model_artifact_id):
+        schemas += execution.inputs.get("schema", [])
         for artifacts in execution.outputs.values():
             for artifact in artifacts:
                 name = _MADE_AFTER.get(artifact.TYPE_NAME)
@@ -68,7 +70,8 @@ def card_inputs(store: MetadataStore, version: ModelVersion) -> dict[str, Artifa
                 name = _MADE_BEFORE.get(artifact.TYPE_NAME)
                 if name is not None:
                     found.setdefault(name, artifact)
-    return found
+    # A model that needs no schema is judged and served by one all the same.
+    return {"schema": schemas[0], **found} if schemas else found
 
 
 def card_lineage(store: MetadataStore, version: ModelVersion) -> dict[str, Any]:
@@ -76,11 +79,13 @@ def card_lineage(store: MetadataStore, version: ModelVersion) -> dict[str, Any]:
     recipe = _recipe(version)
     executions = [store.get_execution(each) for each in sorted(recipe.executions.values())]
     labels = f", {', '.join(version.labels)}" if version.labels else ""
+    commit = str(store.get_run(version.run_id).properties.get("commit", ""))
     facts = [
         ("version", f"{version.version} ({version.stage}{labels})"),
         ("because", version.reason),
         ("pushed", moment(version.created_at)),
         ("made by", f"{version.pipeline}, run {version.run_id}"),
+        *((("commit", commit),) if commit else ()),
         ("compiled pipeline", str(version.facts.get("ir_digest", ""))),
         *((f"data, {name}", _data(known)) for name, known in sorted(recipe.data.items())),
     ]

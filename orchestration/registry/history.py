@@ -34,6 +34,7 @@ class History:
         produced: Versions that were in production, in the order in which they came to be;
             a version that came back is there again.
         put_away: Versions that somebody archived; a roll-back passes over them.
+        places: Versions by every folder or URL that they were ever put into for servers.
         latest: Number of the event that made the newest version.
     """
 
@@ -44,6 +45,7 @@ class History:
     labels: dict[str, str] = field(default_factory=dict)
     produced: list[str] = field(default_factory=list)
     put_away: set[str] = field(default_factory=set)
+    places: dict[str, str] = field(default_factory=dict)
     latest: int = 0
 
     def copy(self) -> History:
@@ -54,6 +56,7 @@ class History:
             labels=dict(self.labels),
             produced=list(self.produced),
             put_away=set(self.put_away),
+            places=dict(self.places),
         )
 
     def take_in(self, events: Iterable[ModelEvent]) -> None:
@@ -68,6 +71,8 @@ class History:
     def _take_in(self, event: ModelEvent) -> None:
         body = event.body
         version = str(body.get("version", ""))
+        if body.get("destination"):
+            self.places[str(body["destination"])] = version
         if event.action in (PUSH, BUMP):
             self.latest = event.number
             attributes = {name: body[name] for name in _OF_VERSION if name in body}

@@ -85,6 +85,17 @@ class ModelRegistry:
         """
         return find_version(self.history(name), text)
 
+    def pushed_to(self, place: str) -> ModelVersion | None:
+        """The version that was put into a folder or URL for servers, if any was.
+
+        A roll-back puts an earlier version into a new folder: that is its place too.
+        """
+        for name in self.names():
+            history = self.history(name)
+            if place in history.places:
+                return history.versions.get(history.places[place])
+        return None
+
     def history(self, name: str) -> History:
         """All that is known of a model, as of now.
 
@@ -343,6 +354,10 @@ def find_version(history: History, text: str) -> ModelVersion:
     for each in newest_first:
         if wanted.isdecimal() and each.number == int(wanted):
             return each
+    # Folders in which a version lay before somebody rolled back to it.
+    for place, version in history.places.items():
+        if wanted.isdecimal() and place.rpartition("/")[2] == wanted:
+            return versions[version]
     names = [*(each.version for each in newest_first), *history.labels]
     raise MetadataError(
         f"model {history.model!r} has no version {text!r}",

@@ -91,6 +91,18 @@ class Reproduction:
         return bool(counted) and all(each.verdict in (EQUAL, CLOSE) for each in counted)
 
 
+class NodeFailed(ExecutionError):
+    """A node failed when a version was made again.
+
+    Args:
+        error: How it failed.
+    """
+
+    def __init__(self, error: PenstockError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 def reproduce(
     store: MetadataStore,
     version: ModelVersion,
@@ -113,7 +125,7 @@ def reproduce(
     Raises:
         DataError: Source data is gone or changed, or `root` is not empty.
         MetadataError: What is needed of the version was not kept.
-        ExecutionError: The run failed.
+        NodeFailed: A node failed, or refused to go on.
     """
     _check_root(root)
     recorded = Recipe.from_dict(version.facts.get("recipe", {}))
@@ -135,7 +147,8 @@ def reproduce(
     )
     if not result.succeeded:
         failed = result.failed[0]
-        raise failed.error or ExecutionError(failed.reason, node=failed.node_id)
+        error = failed.error or ExecutionError(failed.reason, node=failed.node_id)
+        raise NodeFailed(error) from error
     with MetadataStore(storage.join(root, "metadata.sqlite"), create=False) as fresh:
         made = _model_made(fresh, result.run.id, model_node)
         comparisons = [

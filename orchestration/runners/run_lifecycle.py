@@ -13,6 +13,7 @@ from typing import Any
 from ...components.base.artifact import PropertyValue
 from ...utils import storage
 from ...utils.errors import Cancelled, ExecutionError, MetadataError, PenstockError
+from ...utils.git_commit import commit_of
 from ...utils.logs import get_logger
 from ...utils.user_code import loading_module
 from ..ir import PipelineIR
@@ -56,40 +57,25 @@ def described(
     return ir, run
 
 
-def begin_run(
-    store: MetadataStore,
-    run: Run,
-    ir: PipelineIR,
-    resume: str | None,
-    tags: Mapping[str, PropertyValue] | None = None,
+def _begin(
+    store: MetadataStore, run: Run, ir: PipelineIR, tags: Mapping[str, PropertyValue]
 ) -> None:
-    """Records that a run begins, after what killed processes left behind is cleared away.
-
-    Args:
-        store: The store.
-        run: The run.
-        ir: The compiled pipeline.
-        resume: Id of the run that it continues, if any.
-        tags: What else to record with it.
-
-    Raises:
-        MetadataError: The run to be resumed is unknown, or still under way.
-        StorageError: The root belongs to another store.
-    """
-    if resume:
-        found = store.get_run(resume)
+    """Records that a run begins, after what killed processes left behind is cleared away."""
+    if run.resumed:
+        found = store.get_run(run.id)
         if found.state is RunState.RUNNING and found.owner_alive():
             raise MetadataError(
-                f"run {resume} is still running",
+                f"run {run.id} is still running",
                 got=found.owner_text,
-                fix=f"wait for it; or, if nobody works at it any more: penstock runs end {resume}"
+                fix=f"wait for it; or, if nobody works at it any more: penstock runs end {run.id}"
                 if found.owner is None or found.owner.alive() is None
                 else "wait for it, or stop that process first",
             )
     check_root(store, run, (node.id for node in ir.nodes))
     recover(store, run, ir)
     properties = {
-        **(tags or {}),
+        **tags,
+        **_commit(ir),
         "root": run.root,
         "ir": ir.digest,
         "parameters": json.dumps(dict(run.parameters), sort_keys=True),
@@ -97,35 +83,49 @@ def begin_run(
     store.begin_run(run.pipeline, run.id, properties=properties)
 
 
+def _commit(ir: PipelineIR) -> dict[str, PropertyValue]:
+    """The commit of the repository in which the pipeline is declared, where there is one."""
+    places = (node.location.rpartition(":")[0] for node in ir.nodes)
+    found = commit_of(next(filter(os.path.isfile, places), os.devnull))
+    return {"commit": found} if found else {}
+
+
 def conduct(
     ir: PipelineIR,
     run: Run,
     store: MetadataStore,
-    run_nodes: Callable[[dict[str, NodeOutcome]], None],
+    run_nodes: Callable[[threading.Event, dict[str, NodeOutcome]], None],
     *,
-    cancel: threading.Event,
     observer: RunObserver,
+    cancel: threading.Event | None = None,
+    tags: Mapping[str, PropertyValue] | None = None,
 ) -> RunResult:
-    """Has the nodes of a run that has begun run, and records how it ended.
+    """Has the nodes of a run run, and records that it begins and how it ended.
 
     Args:
         ir: The compiled pipeline.
-        run: The run.
+        run: The run, a new one or one to be continued.
         store: The store.
-        run_nodes: Runs them; takes in what becomes of each, however it ends.
-        cancel: Whether the user stopped it.
+        run_nodes: Runs the nodes. It gets the event by which the user stops them, and what
+            takes in what becomes of each, however it ends.
         observer: Who is told.
+        cancel: That event; a new one by default.
+        tags: What else to record with the run.
 
     Raises:
         Cancelled: The user stopped it.
+        MetadataError: The run to be continued is unknown, or still under way.
+        StorageError: The root belongs to another store.
         PenstockError: It could not run.
     """
+    _begin(store, run, ir, tags or {})
+    cancel = cancel or threading.Event()
     outcomes: dict[str, NodeOutcome] = {}
     result = RunResult(run, outcomes, store.setting)
     state, error = RunState.FAILED, "it ended before its nodes did"
     try:
         ir.save(run.ir_path)
-        run_nodes(outcomes)
+        run_nodes(cancel, outcomes)
         state, error = RunState.COMPLETE, ""
         if not result.succeeded:
             state, error = RunState.FAILED, "; ".join(each.reason for each in result.failed)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ....utils.errors import ExecutionError, ParameterError, PenstockError
@@ -22,7 +23,7 @@ from ...metadata.records import RunState
 from ...metadata.store import MetadataStore
 from ...pipeline import Pipeline
 from ..recorded_outcomes import recorded_outcomes
-from ..run_lifecycle import begin_run, conduct, described, open_store
+from ..run_lifecycle import conduct, described, open_store
 from ..run_result import RunResult
 from ..stop_signals import stopped_by_signals
 from .beam_pipeline import BeamPipeline
@@ -106,16 +107,8 @@ class BeamDagRunner:
                     got=store.setting,
                     fix="set metadata to a file or a server",
                 )
-            begin_run(store, run, ir, resume)
-            cancel = threading.Event()
-            return conduct(
-                ir,
-                run,
-                store,
-                lambda outcomes: self._run_nodes(ir, run, store, cancel, outcomes),
-                cancel=cancel,
-                observer=self.observer,
-            )
+            run_nodes = partial(self._run_nodes, ir, run, store)
+            return conduct(ir, run, store, run_nodes, observer=self.observer)
 
     def _run_nodes(
         self,

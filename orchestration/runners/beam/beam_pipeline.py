@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ....utils.logs import get_logger
+from ....utils.quiet_loading import quiet_loading
 
 _log = get_logger(__name__)
 
@@ -53,7 +54,8 @@ class BeamPipeline:
 
     def _run(self) -> None:
         try:
-            import apache_beam as beam
+            with quiet_loading():
+                import apache_beam as beam
 
             from ....components.transform.beam_runner import pipeline_options
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ....components.base.artifact import Artifact
@@ -16,7 +17,7 @@ from ...launch.run import Run
 from ...launch.workers.pool import WorkerPool
 from ...metadata.store import MetadataStore
 from ...pipeline import Pipeline
-from ..run_lifecycle import begin_run, conduct, described, open_store
+from ..run_lifecycle import conduct, described, open_store
 from ..run_result import RunResult
 from ..stop_signals import stopped_by_signals
 from .preloading import PreloadingObserver
@@ -85,14 +86,11 @@ class LocalRunner:
         chosen = (selection or Selection()).chosen(ir)
         metadata = self.metadata or getattr(pipeline, "metadata", "")
         with open_store(run, metadata) as store:
-            begin_run(store, run, ir, resume)
-            cancel = threading.Event()
             return conduct(
                 ir,
                 run,
                 store,
-                lambda outcomes: self._launch(ir, run, store, chosen, known, cancel, outcomes),
-                cancel=cancel,
+                partial(self._launch, ir, run, store, chosen, known),
                 observer=self.observer,
             )
 

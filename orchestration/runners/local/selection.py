@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ....utils.errors import GraphError
 from ...ir import PipelineIR
 
 
@@ -33,6 +34,7 @@ class Selection:
 
         Raises:
             IRError: A named node does not exist.
+            GraphError: Nothing is left to run.
         """
         for name in (*self.from_nodes, *self.to_nodes, *self.only):
             ir.node(name)
@@ -44,7 +46,22 @@ class Selection:
             kept &= downstream(ir, self.from_nodes)
         if self.to_nodes:
             kept &= _closure(self.to_nodes, before)
+        if self.partial and not kept:
+            raise GraphError(
+                "no node is left to run",
+                expected=f"nodes that come after {_listed(self.from_nodes)}"
+                if self.from_nodes
+                else f"one of {_listed(self.only)}",
+                got=f"none of them comes before {_listed(self.to_nodes)}"
+                if self.to_nodes
+                else f"only {_listed(self.only)}",
+                fix="see what depends on what: penstock plan",
+            )
         return [node.id for node in ir.nodes if node.id in kept]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names)
 
 
 def downstream(ir: PipelineIR, start: Iterable[str]) -> set[str]:

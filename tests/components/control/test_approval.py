@@ -238,6 +238,7 @@ def test_the_command_line_asks_records_and_goes_on(
     assert json.loads(penstock("runs", "list", "--state", "parked", "--json").stdout)
     wrong = penstock("approve", "last", "Aproval")
     assert wrong.exit_code == 2 and "did you mean: Approval" in wrong.stderr
+    assert "name its run before it" in penstock("approve", "Approval").stderr
     done = penstock("approve", "last", "Approval", "--by", "ada", "--note", "fine")
     assert done.exit_code == 0, done.output
     assert "is approved by ada" in done.stdout
@@ -245,7 +246,7 @@ def test_the_command_line_asks_records_and_goes_on(
     assert pushed.read_text() == "zebra"  # with the parameters of the run that was parked
     assert "Nothing waits." in penstock("approvals").output
     nothing = penstock("reject")
-    assert nothing.exit_code == 2 and "asks nobody's approval" in nothing.stderr
+    assert nothing.exit_code == 2 and "is approved already, by ada" in nothing.stderr
     assert penstock("run", "--param", "word=gnu").exit_code == 4
     assert penstock("reject", "last", "--by", "ada").exit_code == 0
     assert penstock("run", "--resume", "last").exit_code == 3

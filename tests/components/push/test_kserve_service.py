@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.server
 import json
+import re
 import threading
 import uuid
 from collections.abc import Iterator
@@ -153,6 +155,57 @@ def test_manifest_names_model_version_and_place() -> None:
     assert made["spec"]["predictor"]["model"] == {
         "modelFormat": {"name": "tensorflow"}, "storageUri": "s3://b/m",
     }  # fmt: skip
+
+
+#: Fields of `serving.kserve.io/v1beta1` that a manifest may have, with their types, as the
+#: CustomResourceDefinition has them; `*` stands for names that are the user's.
+_CRD = {
+    "apiVersion": str,
+    "kind": str,
+    "metadata.name": str,
+    "metadata.namespace": str,
+    "metadata.labels.*": str,
+    "metadata.annotations.*": str,
+    "spec.predictor.minReplicas": int,
+    "spec.predictor.maxReplicas": int,
+    "spec.predictor.serviceAccountName": str,
+    "spec.predictor.model.modelFormat.name": str,
+    "spec.predictor.model.protocolVersion": str,
+    "spec.predictor.model.runtime": str,
+    "spec.predictor.model.storageUri": str,
+    "spec.predictor.model.resources.limits.*": str,
+    "spec.predictor.model.resources.requests.*": str,
+}
+_OPEN = ("metadata.labels", "metadata.annotations", "spec.predictor.model.resources.limits",
+         "spec.predictor.model.resources.requests")  # fmt: skip
+
+
+def fields(value: Any, place: str = "") -> dict[str, Any]:
+    """Values by where they stand in a manifest."""
+    if not isinstance(value, dict):
+        return {place: value}
+    found: dict[str, Any] = {}
+    for name, each in value.items():
+        found.update(fields(each, f"{place}.{'*' if place in _OPEN else name}".lstrip(".")))
+    return found
+
+
+def test_manifest_has_the_fields_of_the_resource_definition() -> None:
+    """A cluster drops a field that it does not know, and nobody is told."""
+    settings = KServe(
+        runtime="r", protocol="v2", service_account="s", min_replicas=0, max_replicas=3,
+        resources={"limits": {"nvidia.com/gpu": "1"}, "requests": {"memory": "2Gi"}},
+        annotations={"team": "a"},
+    )  # fmt: skip
+    odd = dataclasses.replace(PUSHED, name="Churn_2_" + "x" * 53 + "__")
+    for made in (manifest(settings, odd, "xgboost", "s3://b/m"),
+                 manifest(KServe(), PUSHED, "tensorflow", "s3://b/m")):  # fmt: skip
+        for place, value in fields(made).items():
+            assert type(value) is _CRD[place], place
+        assert set(made) == {"apiVersion", "kind", "metadata", "spec"}
+        assert made["spec"]["predictor"]["model"]["modelFormat"]["name"]
+        for label in made["metadata"]["labels"].values():
+            assert re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", label), label
 
 
 def test_tensorflow_gets_a_folder_of_one_version(monkeypatch: pytest.MonkeyPatch) -> None:

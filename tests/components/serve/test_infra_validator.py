@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -167,8 +169,13 @@ def test_records_that_the_server_refuses_are_told(tmp_path: Path, examples: Exam
     """If it fails, a model is blessed whose server refuses real requests."""
     model = save_constant(tmp_path / "model", 1.0)
     schema = SCHEMA.replace("max: 1000", "max: 20")
-    with pytest.raises(GateError, match="record 21: the feature 'amount' must be at most 20"):
-        validate(tmp_path, model, examples, schema=schema, request_spec=REQUESTS)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always", ResourceWarning)
+        with pytest.raises(GateError, match="record 21: the feature 'amount' must be at most 20"):
+            validate(tmp_path, model, examples, schema=schema, request_spec=REQUESTS)
+        gc.collect()
+    # The connection to the server ends with the server.
+    assert not [str(each.message) for each in seen if "unclosed" in str(each.message)]
 
 
 def test_without_examples_the_model_is_only_loaded(tmp_path: Path) -> None:

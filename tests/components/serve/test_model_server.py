@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
 import shutil
@@ -145,14 +146,16 @@ def _malformed() -> list[tuple[str, bytes, str]]:
         ("/v1/models/m/labels/prodution:predict", good, "did you mean 'production'"),
         ("/v1/models/m:explain", good, "explains nothing"),
         ("/v1/nothing", good, "nothing at /v1/nothing"),
-        (infer, b"{", "V2 protocol"),
-        (infer, b"{}", "inputs"),
+        (infer, b"{", "not JSON"),
+        (infer, b"{}", "'inputs', a list; got none"),
+        (infer, b'{"inputs": [{"name": "amount", "data": [NaN]}]}', "not JSON"),
         (infer, b'{"inputs": []}', "'inputs' is empty"),
         (infer, tensor(shape=[2]), "means 2 values"),
         (infer, tensor(datatype="FP99"), "unknown datatype"),
         (infer, tensor(datatype="BYTES", data=["a"]), "does not fit"),
         (infer, tensor(data="abc"), "data"),
-        (infer, b"[" * 5000, "parsing the body"),
+        (infer, tensor(data=[[[1.0]]]), "nested deeper"),
+        (infer, b"[" * 5000, "not JSON"),
     ]
 
 
@@ -175,6 +178,7 @@ def test_malformed_headers_are_refused_too(server: Served) -> None:
     for path, headers in [
         (infer, binary),
         (infer, {**binary, "Inference-Header-Content-Length": "3"}),
+        (PREDICT, {"Content-Encoding": "gzip"}),
         (PREDICT, {f"ce-{name}": "99" for name in ("id", "source", "specversion", "type")}),
     ]:
         status, answer = server.call(path, good, headers)
@@ -194,6 +198,18 @@ def test_a_body_without_a_length_is_limited_too(server: Served) -> None:
     connection.endheaders()
     connection.send(b"fa00\r\n" + b" " * 0xFA00 + b"\r\n0\r\n\r\n")
     assert connection.getresponse().status == 413
+
+
+def test_headers_without_end_are_refused(server: Served) -> None:
+    """If it fails, who has no token can fill the memory, and is told nothing in JSON."""
+    for head, status in [(b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 60_000, 431), (b"?\r\n\r\n", 400)]:
+        with socket.create_connection(_address(server), timeout=30) as connection:
+            with contextlib.suppress(ConnectionError):  # It need not read on.
+                connection.sendall(head)
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            assert answer.status == status
+            assert json.loads(answer.read())["error"]
 
 
 def test_a_token_is_asked_for(server: Served) -> None:

@@ -78,6 +78,17 @@ def test_columns_and_v2_tensors_mean_the_same_as_rows() -> None:
     assert rows.equals(tensors)
 
 
+def test_a_value_alone_is_a_list_of_one() -> None:
+    """If it fails, models that parse `tf.Example`s want `["Ulm"]` for each text."""
+    instances = [{"age": 1, "words": "Ulm"}, {"age": 2, "words": ["Bonn", "Rom"]}, {"age": 3}]
+    batch = reader().read_v1({"instances": instances})
+    assert batch.column("words").to_pylist() == [["Ulm"], ["Bonn", "Rom"], None]
+    one = reader().read_v2(
+        [tensor("age", [1], "INT64", [1]), tensor("words", [1], "BYTES", ["Ulm"])]
+    )
+    assert one.column("words").to_pylist() == [["Ulm"]]
+
+
 def test_one_feature_needs_no_name() -> None:
     """If it fails, TensorFlow Serving's short form of requests is refused."""
     single = reader([InputFeature("x", "list<double>")])
@@ -111,6 +122,7 @@ def test_one_feature_needs_no_name() -> None:
         ({"instances": [{"age": 1, "vector": 1}]}, "got a whole number: 1"),
         ({"instances": [{"age": 1, "vector": [1, 2, "x"]}]}, "'vector' must be a list of 3"),
         ({"instances": [{"age": 1, "words": ["a", None]}]}, "'words' must be a list of texts"),
+        ({"instances": [{"age": 1, "words": 5}]}, "'words' must be a list of texts"),
         ({"instances": [{"age": 1, "open": {}}]}, "'open' must be a number, a text"),
         ({"instances": [{"age": 1, "open": 1}, {"age": 1, "open": "a"}]}, "values of one type"),
         ({"inputs": {"age": 1}}, "'age' must be a list with a value for each record"),
@@ -160,6 +172,7 @@ def test_only_the_served_signature_answers() -> None:
         ([tensor("age", [], "INT64", [])], "the shape"),
         ([tensor("age", [-1], "INT64", [1])], "the shape"),
         ([tensor("age", [1, 2], "INT64", [1, 2])], "must have a whole number"),
+        ([tensor("age", [1], "INT64", [[1]])], "nested deeper"),
         ([tensor("age", [1], "INT64", ["a"])], "must be a whole number"),
         ([tensor("age", [1], "INT64", None)], "as a list"),  # type: ignore[arg-type]
         (
@@ -192,21 +205,27 @@ def test_a_schema_says_what_a_model_does_not() -> None:
     schema = text_format.Parse(
         'feature { name: "open" type: INT int_domain { min: 3 max: 5 } } '
         'feature { name: "city" type: BYTES domain: "cities" presence { min_fraction: 1 } } '
+        'feature { name: "seen" type: BYTES domain: "cities" } '
+        'feature { name: "years" type: INT int_domain { max: 9 } } '
         'string_domain { name: "cities" value: "Ulm" value: "Bonn" }',
         schema_pb2.Schema(),
     )
     checks = RequestSchema(schema)
     features = [InputFeature("city", "string", required=False), InputFeature("open", "any")]
+    features += [InputFeature(name, f"list<{kind}>", required=False)
+                 for name, kind in (("seen", "string"), ("years", "int64"))]  # fmt: skip
     columns = checks.typed(feature_columns(features))
     typed = RequestReader(columns, 9, checks)
     batch = typed.read_v1({"instances": [example_record(columns)]})
-    assert batch.to_pylist() == [{"city": "Ulm", "open": 3}]
+    assert batch.to_pylist() == [{"city": "Ulm", "open": 3, "seen": ["Ulm"], "years": [1]}]
     for wrong, reason in [
         ({"city": "Rom", "open": 3}, "record 0: the feature 'city' must be one of Ulm, Bonn"),
         ({"city": "Ulm", "open": 6}, "must be at most 5, got 6"),
         ({"city": "Ulm", "open": 2}, "must be at least 3"),
         ({"city": "Ulm", "open": "x"}, "must be a whole number"),
         ({"open": 3}, "'city' is missing"),
+        ({"city": "Ulm", "open": 3, "seen": ["Bonn", "Rom"]}, "0: .*'seen' must be one of Ulm"),
+        ({"city": "Ulm", "open": 3, "years": [2, 10]}, "'years' must be at most 9, got 10"),
     ]:
         with pytest.raises(RequestError, match=reason):
             typed.read_v1({"instances": [wrong]})

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -16,7 +17,7 @@ from ....launch.outcome import NodeOutcome, RunObserver
 from ....launch.run import Run, describe_run
 from ....launch.workers.pool import WorkerPool
 from ....metadata.store import MetadataStore
-from ...run_lifecycle import begin_run, conduct
+from ...run_lifecycle import conduct
 from ...run_result import RunResult
 from ..preloading import PreloadingObserver
 from ..resource_pool import machine_resources
@@ -87,23 +88,22 @@ class TrialRunner:
             Cancelled: It was stopped.
             PenstockError: It could not be started.
         """
-        resume = run_id if self._begun(run_id) else None
         run = describe_run(
             ir,
             run_id=run_id,
             root=self._root,
             parameters=parameters,
             cache=self._cache,
-            resumed=bool(resume),
+            resumed=self._begun(run_id),
         )
-        begin_run(self._store, run, ir, resume, tags)
         return conduct(
             ir,
             run,
             self._store,
-            lambda outcomes: self._launch(ir, run, outcomes),
-            cancel=self._cancel,
+            partial(self._launch, ir, run),
             observer=RunObserver(),
+            cancel=self._cancel,
+            tags=tags,
         )
 
     def _begun(self, run_id: str) -> bool:
@@ -113,13 +113,15 @@ class TrialRunner:
             return False
         return True
 
-    def _launch(self, ir: PipelineIR, run: Run, outcomes: dict[str, NodeOutcome]) -> None:
+    def _launch(
+        self,
+        ir: PipelineIR,
+        run: Run,
+        cancel: threading.Event,
+        outcomes: dict[str, NodeOutcome],
+    ) -> None:
         chosen = Selection(to_nodes=(self._upto,)).chosen(ir)
         observer = PreloadingObserver(RunObserver(), self._pool, ir, chosen)
-        launcher = Launcher(
-            ir, run, self._store, self._pool, observer=observer, cancel=self._cancel
-        )
-        scheduler = Scheduler(
-            ir, chosen, launcher.launch, machine_resources(), self._cancel, outcomes
-        )
+        launcher = Launcher(ir, run, self._store, self._pool, observer=observer, cancel=cancel)
+        scheduler = Scheduler(ir, chosen, launcher.launch, machine_resources(), cancel, outcomes)
         scheduler.run()

@@ -9,6 +9,7 @@ import pytest
 from support.pipelines import (
     Text,
     conditional,
+    contained,
     diamond,
     extend,
     nested,
@@ -19,7 +20,9 @@ from support.pipelines import (
 )
 
 from penstock import (
+    CsvExampleGen,
     ExternalArtifact,
+    FunctionExampleGen,
     Importer,
     LatestArtifactStrategy,
     LocalRunner,
@@ -36,8 +39,10 @@ from penstock.orchestration.launch.outcome import NodeOutcome, NodeState, RunObs
 from penstock.orchestration.metadata.records import ExecutionState, RunState
 from penstock.utils.errors import (
     Cancelled,
+    CodeError,
     DataError,
     ExecutionError,
+    GraphError,
     MetadataError,
     NodeTimeout,
     ParameterError,
@@ -174,6 +179,17 @@ def test_retries_go_on_until_it_works(tmp_path: Path) -> None:
     assert sorted(state.value for state in recorded) == ["complete", "failed", "failed"]
 
 
+def test_what_fails_again_for_sure_is_not_retried(tmp_path: Path) -> None:
+    """Without it, a module that cannot be imported is tried with longer and longer delays."""
+    module = tmp_path / "reading.py"
+    module.write_text("import not_there_at_all\n\n\ndef read_records():\n    return []\n")
+    node = FunctionExampleGen(module_file=str(module)).with_policy(retries=2)
+    result = run(Pipeline("lasting", str(tmp_path / "root"), [node]))
+    outcome = result.outcomes["FunctionExampleGen"]
+    assert isinstance(outcome.error, CodeError)
+    assert outcome.attempts == 1
+
+
 def test_a_failure_names_the_users_code_and_spares_the_rest(tmp_path: Path) -> None:
     """Without it, one failure would stop everything, or hide its cause."""
     pipeline = unreliable(tmp_path / "root", tmp_path / "marker", attempts=9, retries=0)
@@ -258,6 +274,50 @@ def test_a_part_without_earlier_results_is_refused(tmp_path: Path) -> None:
     """Without it, a node would run on nothing."""
     with pytest.raises(DataError, match="start is left out, but has never succeeded"):
         run(diamond(tmp_path), selection=Selection(from_nodes=["left"]))
+
+
+def test_a_part_without_nodes_is_refused(tmp_path: Path) -> None:
+    """Without it, a run of nothing would be recorded as a success."""
+    with pytest.raises(GraphError, match="no node is left to run") as caught:
+        run(diamond(tmp_path), selection=Selection(from_nodes=["join"], to_nodes=["left"]))
+    assert "come after join" in str(caught.value)
+    assert "none of them comes before left" in str(caught.value)
+
+
+def test_a_container_engine_that_does_not_answer_is_told_from_the_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it, people look for the fault in their container, below a traceback of ours."""
+    engine = tmp_path / "engine"
+    engine.write_text("#!/bin/sh\necho no daemon >&2\nexit 125\n", encoding="utf-8")
+    engine.chmod(0o755)
+    monkeypatch.setenv("PENSTOCK_CONTAINER_ENGINE", str(engine))
+    outcome = run(contained(tmp_path / "root", "some-image")).outcomes["inside"]
+    assert "engine could not start the container" in str(outcome.error)
+    log = Path(outcome.log_path).read_text(encoding="utf-8")
+    assert "no daemon\n" in log
+    assert "Traceback" not in log
+
+
+def test_what_changed_among_the_files_read_is_told_apart(tmp_path: Path) -> None:
+    """Without it, a new file and one that is gone are both said to have changed."""
+    data = tmp_path / "data"
+    data.mkdir()
+
+    def said(**files: str) -> str:
+        for path in data.iterdir():
+            path.unlink()
+        for name, text in files.items():
+            (data / f"{name}.csv").write_text(f"a\n{text}\n", encoding="utf-8")
+        node = CsvExampleGen(str(data))
+        ran = run(Pipeline("files", str(tmp_path / "root"), [node]))
+        return ran.raise_for_failure().outcomes["CsvExampleGen"].reason
+
+    said(a="1", b="1")
+    reason = said(b="2", c="1", d="1")
+    assert f"file {data}/a.csv is no longer read" in reason
+    assert f"file {data}/b.csv changed" in reason
+    assert f"2 files are new ({data}/c.csv, …)" in reason
 
 
 def test_an_importer_notices_changed_content(tmp_path: Path) -> None:
