@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 from typing import TYPE_CHECKING
 
@@ -118,6 +120,7 @@ def validate_again(execution: ExecutionRecord) -> AnomalyReport:
     from .components.validate.distribution_validator import DistributionValidator
     from .components.validate.example_validator import ExampleValidator
     from .utils.module_loading import load_object
+    from .utils.quiet_loading import quiet_loading
 
     component = next(
         each
@@ -134,5 +137,7 @@ def validate_again(execution: ExecutionRecord) -> AnomalyReport:
             run_id=execution.run_id,
             work_dir=folder,
         )
-        load_object(component.executor)().execute(task)
+        # What a validation logs is going to be shown.
+        with quiet_loading(), contextlib.redirect_stderr(io.StringIO()):
+            load_object(component.executor)().execute(task)
         return read_report(made)

@@ -84,7 +84,7 @@ def _views(store: MetadataStore, things: tuple[str, ...], wanted: Wanted) -> lis
     found: list[object] = []
     for thing in things:
         try:
-            found.append(None if thing == "last" else find_artifact(store, thing).artifact)
+            found.append(None if thing == "last" else find_artifact(store, thing))
         except MetadataError:
             try:
                 run = find_run(store, thing)

@@ -13,6 +13,8 @@ from typing import Any
 
 #: Stand for the records without a value, and for values that statistics do not list.
 MISSING, OTHER = "(missing)", "(other values)"
+#: Stands for values that are no text.
+BINARY = "(bytes)"
 
 #: The first of TFDV's `FeatureNameStatistics.Type`, whole numbers.
 _INT = 0
@@ -97,6 +99,7 @@ def distribution_of(feature: Any) -> Distribution | None:
 def _categories(stats: Any, records: int, missing: float) -> Distribution:
     counted = {b.label: b.sample_count for b in stats.rank_histogram.buckets}
     counted = counted or {v.value: v.frequency for v in stats.top_values}
+    counted = {plain_label(value): count for value, count in counted.items()}
     shares = {value: count / records for value, count in counted.items()} if records else {}
     rest = 1 - missing - sum(shares.values())
     if rest > 1e-9 and records:
@@ -104,6 +107,11 @@ def _categories(stats: Any, records: int, missing: float) -> Distribution:
     if missing:
         shares[MISSING] = missing
     return Distribution(records, missing, shares or {MISSING: 0.0}, distinct=int(stats.unique))
+
+
+def plain_label(value: str) -> str:
+    """A value as people read it: TFDV writes `__BYTES_VALUE__` for bytes that are no text."""
+    return BINARY if value == "__BYTES_VALUE__" else value
 
 
 def _buckets(histogram: Any) -> tuple[tuple[float, float, float], ...]:

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from ...utils.readable import counted
 from .anomaly_report import Chart, Distance, Side
 from .anomaly_table import WHOLE_SPLIT, Anomaly, gravest_first
 from .distribution import (
@@ -104,12 +106,15 @@ def changes(sides: Sequence[Distribution | None]) -> str:
     if len(sides) < 2 or sides[0] is None or sides[-1] is None:
         return ""
     before, now = sides[0], sides[-1]
+    if not before.records or not now.records:
+        return ""
     if now.is_categories:
         return ", ".join(
             f"{value} {before.shares.get(value, 0):.1%} → {now.shares.get(value, 0):.1%}"
             for value in largest_changes(now, before)
         )
-    texts = [f"mean {_short(before.mean)} → {_short(now.mean)}"]
+    known = all(math.isfinite(each.mean) and each.missing < 1 for each in (before, now))
+    texts = [f"mean {_short(before.mean)} → {_short(now.mean)}"] if known else []
     if round(before.missing, 3) != round(now.missing, 3):
         texts.append(f"missing {before.missing:.1%} → {now.missing:.1%}")
     return ", ".join(texts)
@@ -151,6 +156,7 @@ def _values(present: Sequence[Distribution], domain: Collection[str] | None) -> 
 def _edges(present: Sequence[Distribution]) -> tuple[list[float], bool]:
     """Bounds of the ranges to show, and whether to count by quantiles."""
     ends = [end for each in present for bucket in each.buckets for end in bucket[:2]]
+    ends = [end for end in ends if math.isfinite(end)]
     if not ends:
         return [0.0, 1.0], False
     edges = _even(min(ends), max(ends))
@@ -171,13 +177,19 @@ def _even(low: float, high: float) -> list[float]:
 def _summary(found: Distribution | None) -> str:
     if found is None:
         return "not there"
-    told = [f"{found.records:,} records"]
+    told = [counted(found.records, "record")]
+    if not found.records:
+        return told[0]
     if found.is_categories:
-        told.append(f"{found.distinct:,} values")
-    else:
+        told.append(counted(found.distinct, "value"))
+    elif found.missing == 1:
+        told.append("no values")
+    elif math.isfinite(found.mean):
         told.append(f"mean {_short(found.mean)}, standard deviation {_short(found.std_dev)}")
+    else:
+        told.append("no mean, as some values are infinite or NaN")
     return ", ".join([*told, f"{found.missing:.1%} missing"])
 
 
 def _short(number: float) -> str:
-    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.4g}"
+    return f"{number:,.0f}" if 1000 <= abs(number) < 1e9 else f"{number:.4g}"

@@ -189,7 +189,6 @@ def _columns(chart: Chart) -> str:
 def _svg(described: str, width: int, height: int, marks: Sequence[str]) -> str:
     return (
         f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
-        f'font-size="12" fill="#1d2430" aria-label="{escape(described)}">'
-        + "\n".join(marks)
-        + "</svg>"
+        'font-size="12" fill="#1d2430" font-family="system-ui, DejaVu Sans, sans-serif" '
+        f'aria-label="{escape(described)}">' + "\n".join(marks) + "</svg>"
     )

@@ -169,6 +169,9 @@ def _report(
 ) -> AnomalyReport:
     now = f"span {statistics.span}"
     before = f"span {previous.span}" if previous is not None else "none"
+    if now == before == "span 0":
+        # No spans are counted here: that 0 was compared with 0 would say nothing.
+        now, before = "the data", "earlier data"
     domains = _domains(schema)
     charts: list[Chart] = []
     distances: list[Distance] = []
@@ -192,12 +195,19 @@ def _report(
 
 def explained(found: Sequence[Anomaly], charts: Sequence[Chart]) -> list[Anomaly]:
     """Anomalies of distance, with the values that changed most."""
-    notes = {(chart.split, chart.feature): chart.note for chart in charts if chart.note}
+    notes = {
+        (chart.split, chart.feature): (
+            f"Largest changes in shares of all records: {chart.note}"
+            if chart.kind == "categories"
+            else f"What changed: {chart.note}"
+        )
+        for chart in charts
+        if chart.note
+    }
     return [
         replace(
             each,
-            long=f"{each.long.rstrip('.')}. Largest changes in shares of all records: "
-            f"{notes[each.split, each.feature]}.",
+            long=f"{each.long.rstrip('.')}. {notes[each.split, each.feature]}.",
         )
         if each.short.startswith("High ") and (each.split, each.feature) in notes
         else each

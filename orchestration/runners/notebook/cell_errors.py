@@ -16,7 +16,7 @@ _CELL = re.compile(
     r"(?P<file>\S*ipykernel_\d+[/\\]\d+\.py|<ipython-input-[^>]*>):(?P<line>\d+)(?P<rest>[^\n]*)"
 )
 #: Where a cell's function that travelled stands: in a module made for it.
-_FUNCTION = re.compile(r"notebook cell of (?P<name>\w+):(?P<line>\d+)")
+_FUNCTION = re.compile(r"notebook cell of (?P<name>\w+):(?P<line>\d+)(?P<rest>(?: in \w+)?)")
 
 
 def show_short() -> None:
@@ -54,7 +54,7 @@ def _in_function(match: re.Match[str]) -> str:
         for number, text in enumerate(kept[2], 1):
             if text.strip() == line and _cell_number("".join(kept[2])):
                 cell = _cell_number("".join(kept[2]))
-                return f"cell [{cell}], line {number}:  {line}"
+                return f"cell [{cell}], line {number}{match['rest']}:  {line}"
     return f"{match[0]}:  {line}"
 
 

@@ -11,10 +11,12 @@ from ....components.base.node import Node
 from ....utils.readable import duration
 from ...launch.outcome import NodeOutcome
 from ..run_result import RunResult
+from ..views.pictured import Pictured
+from ..views.view import View, Wanted
 
 
 @dataclass(frozen=True)
-class CellResult:
+class CellResult(Pictured):
     """What became of a component that an interactive context ran.
 
     Attributes:
@@ -46,6 +48,16 @@ class CellResult:
     def cached(self) -> bool:
         """Whether an earlier result was reused."""
         return self.outcome.state.value == "cached"
+
+    def views(self, wanted: Wanted) -> list[View]:
+        """How it went, and what was put out; of a pipeline, how its nodes fared."""
+        from ..views.registry import view_of
+        from ..views.run_view import outcome_view, outcomes_view
+
+        if len(self.result.outcomes) > 1:
+            return [outcomes_view(self.result.run, self.result.outcomes)]
+        made = [each for found in self.outputs.values() for each in found]
+        return [outcome_view(self.outcome), *(view_of(each, wanted) for each in made)]
 
     def __repr__(self) -> str:
         outcome = self.outcome

@@ -13,9 +13,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ....components.base.artifact import Artifact
+from ....components.base.channel import Channel
 from ....components.base.node import Node
 from ....utils import storage
-from ....utils.errors import WiringError
+from ....utils.errors import Cancelled, WiringError
 from ...launch.outcome import NodeOutcome, RunObserver
 from ...launch.run import Run, default_root
 from ...metadata.connection_settings import MetadataConfig
@@ -24,14 +25,16 @@ from ...pipeline import Pipeline
 from ..local.local_runner import LocalRunner
 from ..local.selection import Selection
 from ..run_lifecycle import default_metadata, refuse_inside_worker
+from ..views.pictured import Workplace
 from ..views.showing import in_notebook
+from ..views.view import View, Wanted
 from .cell_errors import show_short
 from .cell_result import CellResult
-from .kept_nodes import KeptNodes
+from .kept_nodes import KeptNodes, called
 from .meaning import artifacts_of, single
 
 
-class InteractiveContext:
+class InteractiveContext(Workplace):
     """Runs components one by one, each when its cell is run.
 
         context = InteractiveContext("taxi")
@@ -140,6 +143,7 @@ class InteractiveContext:
                 "the interactive context runs components",
                 expected="context.run(StatisticsGen(...)), or a pipeline",
                 got=f"{component!r} ({type(component).__name__})",
+                fix=_instead(component),
             )
         refuse_inside_worker()
         before = self._kept.before(component)
@@ -149,16 +153,19 @@ class InteractiveContext:
         runner = LocalRunner(
             metadata=self._given, observer=self._observer or _cell_observer(component.id)
         )
-        result = runner.run(
-            ir,
-            parameters=parameters,
-            cache=None if enable_cache else "off",
-            selection=Selection(only=chosen),
-            known={
-                node.id: self._kept.outputs(node.id) for node in ir.nodes if node.id not in chosen
-            },
-        )
-        result.raise_for_failure()
+        known = {node.id: self._kept.outputs(node.id) for node in ir.nodes if node.id not in chosen}
+        try:
+            result = runner.run(
+                ir,
+                parameters=parameters,
+                cache=None if enable_cache else "off",
+                selection=Selection(only=chosen),
+                known=known,
+            ).raise_for_failure()
+        except Cancelled as error:
+            # What it would have one do is a command's.
+            told = f"{component.id} was stopped"
+            raise Cancelled(told, location=component.location, fix="run the cell again") from error
         code = {
             node.id: {name: found.fingerprint for name, found in node.code.items()}
             for node in ir.nodes
@@ -223,9 +230,36 @@ class InteractiveContext:
 
         return export(self.pipeline, os.fspath(path), self._kept)
 
-    def graph(self) -> Pipeline:
-        """What has been run, to look at: as `pipeline`, but stale nodes are no error."""
-        return self._pipeline(self.nodes)
+    def views(self, wanted: Wanted) -> list[View]:
+        """What has been run, as a picture of the pipeline so far; stale nodes are marked."""
+        del wanted
+        from ..views.pipeline_view import NodeStanding, pipeline_view
+        from ..views.run_view import standing_of
+
+        standing = {}
+        for node_id, outcome in self.outcomes.items():
+            standing[node_id] = standing_of(outcome)
+            if node_id in self.stale:
+                told = f"{self.stale[node_id]} has changed since"
+                standing[node_id] = NodeStanding("interrupted", None, told)
+        return [pipeline_view(self._pipeline(self.nodes).compile(), standing)]
+
+    def forget(self, component: Node | str) -> None:
+        """Leaves out something that was run and is wanted no more, as after it was renamed.
+
+        Its records, and what it put out, stay in the store.
+
+        Args:
+            component: The component, or its id.
+
+        Raises:
+            WiringError: It has not been run here, or something else reads it.
+        """
+        self._kept.forget(component if isinstance(component, str) else component.id)
+
+    def __repr__(self) -> str:
+        names = ", ".join(node.id for node in self.nodes) or "nothing"
+        return f"InteractiveContext({self.pipeline_name!r}) has run {names}"
 
     def _pipeline(self, nodes: Sequence[Node], beam: Sequence[str] | None = None) -> Pipeline:
         return Pipeline(
@@ -235,6 +269,18 @@ class InteractiveContext:
             metadata=self._given,
             beam_pipeline_args=self.beam_pipeline_args if beam is None else beam,
         )
+
+
+def _instead(given: Any) -> str:
+    """What somebody meant who gave this to be run."""
+    if isinstance(given, Channel) and given.producer is not None:
+        return f"run what puts it out: context.run({called(given.producer)})"
+    name = getattr(given, "__name__", "")
+    if name and callable(given):
+        return f"call it with its inputs: context.run({name}(...))"
+    if isinstance(given, (list, tuple)):
+        return "one context.run for each, or a Pipeline of them"
+    return ""
 
 
 def _cell_observer(title: str) -> RunObserver:

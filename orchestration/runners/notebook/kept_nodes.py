@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 from ....components.base.artifact import Artifact
 from ....components.base.channel import Channel
 from ....components.base.component import expressions_of
 from ....components.base.node import Node
-from ....utils.errors import WiringError
+from ....utils.errors import WiringError, nearest
 from ...launch.outcome import NodeOutcome
 from ...pipeline import Pipeline
 
@@ -101,6 +102,35 @@ class KeptNodes:
         if old is not None and old is not node and not isinstance(old, Pipeline):
             self._relink(old, node)
 
+    def forget(self, node_id: str) -> None:
+        """Leaves out a node that is wanted no more.
+
+        Raises:
+            WiringError: There is none, or others read it.
+        """
+        node = self._nodes.get(node_id)
+        if node is None:
+            raise WiringError(
+                f"{node_id} has not been run in this context",
+                expected=", ".join(self._nodes) or "something that was run",
+                got=node_id,
+                suggestion=nearest(node_id, list(self._nodes)),
+            )
+        own = {id(inner) for inner in _inside(node)}
+        for other in self:
+            if other is not node and any(id(n) in own for n in _needed_from_outside(other)):
+                raise WiringError(
+                    f"{other.id} reads it",
+                    node=node_id,
+                    location=other.location,
+                    fix=f"forget {other.id} first, or let it read something else",
+                )
+        for inner in [node_id, *(name for name in self.outcomes if _is_inside(name, node))]:
+            for kept in (self._outputs, self._code, self.outcomes):
+                kept.pop(inner, None)
+        for about in (self._nodes, self._digest, self._read):
+            about.pop(node_id, None)
+
     def before(self, node: Node) -> list[Node]:
         """Every node that a node depends on, the first ones first.
 
@@ -171,7 +201,7 @@ class KeptNodes:
             f"{needed.id} has not been run in this context",
             node=reader.id,
             location=reader.location,
-            fix=f"run it first: context.run({_variable(needed)})",
+            fix=f"run it first: context.run({called(needed)})",
         )
 
 
@@ -202,6 +232,10 @@ def _inside(node: Node) -> list[Node]:
     return [node, *(inner for _, inner in node.nodes())] if isinstance(node, Pipeline) else [node]
 
 
+def _is_inside(node_id: str, node: Node) -> bool:
+    return isinstance(node, Pipeline) and node_id.startswith(f"{node.id}.")
+
+
 def _channels(node: Node) -> Iterator[Channel]:
     """The single outputs that a node reads: as inputs, in parameters, in conditions."""
     channels = list(node.inputs.values())
@@ -226,8 +260,11 @@ def _needed_from_outside(node: Node) -> list[Node]:
     return [each for inner in inside for each in _needed(inner) if id(each) not in own]
 
 
-def _variable(node: Node) -> str:
-    """What a notebook is likely to call a node."""
+def called(node: Node) -> str:
+    """What a notebook calls a node, as far as that can be told."""
+    for name, value in list(vars(sys.modules["__main__"]).items()):
+        if value is node and not name.startswith("_"):
+            return name
     return variable_name(node.id) or f"<{node.id}>"
 
 

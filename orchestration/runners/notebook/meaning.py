@@ -4,16 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ....components.base.artifact import Artifact
 from ....components.base.channel import Channel
 from ....components.base.node import Node
 from ....utils.errors import WiringError
 from .cell_result import CellResult
-
-if TYPE_CHECKING:
-    from .kept_nodes import KeptNodes
+from .kept_nodes import KeptNodes, called
 
 
 def artifacts_of(thing: Any, kept: KeptNodes | None) -> list[Artifact]:
@@ -74,6 +72,6 @@ def _put_out(channel: Channel, kept: KeptNodes | None) -> Sequence[Artifact]:
             if now is None
             else f"{name} was skipped, or another cell has replaced it since",
             got=repr(channel),
-            fix="run it first: context.run(…)",
+            fix=f"run it first: context.run({called(producer) if producer is not None else '…'})",
         )
     return outputs.get(channel.key, [])

@@ -12,13 +12,17 @@ from .view import Curves
 
 #: They differ in lightness too; more lines than colours are told apart by dashes.
 LINE_COLOURS = ("#d1602b", "#2f5d8a", "#6b9a3a", "#8a4f9e", "#b58900", "#3a3f4a")
+#: Differences below this share of the values are rounding.
+_NOISE = 1e-12
+#: Larger numbers are not told apart, nor are smaller ones than its inverse from 0.
+_MOST = 1e300
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 760, 300, 74, 46, 12, 200
 
 
 def curves_svg(curves: Curves) -> str:
     """The picture."""
     lines = {
-        name: [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
+        name: [(x, within(y)) for x, y in points if math.isfinite(x) and math.isfinite(y)]
         for name, points in curves.lines.items()
     }
     xs = [x for points in lines.values() for x, _ in points]
@@ -102,17 +106,27 @@ def thinned(
     return points if step <= 1 else [*points[:-1:step], points[-1]]
 
 
+def within(value: float) -> float:
+    """A value, or the largest that can be drawn: beyond that, differences overflow."""
+    return max(-_MOST, min(_MOST, value))
+
+
 def ticks(low: float, high: float) -> list[float]:
     """Round numbers that reach from `low` to `high`, about five of them."""
-    if high <= low:
-        pad = abs(low) * 0.1 or 0.5
-        low, high = low - pad, high + pad
+    low, high = within(low), within(high)
+    largest = max(abs(low), abs(high))
+    if largest < 1 / _MOST:
+        low = high = largest = 0.0
+    if high - low <= _NOISE * largest:
+        # All the same, but for what floats cannot tell apart.
+        low, high = low - (largest * 0.1 or 0.5), high + (largest * 0.1 or 0.5)
     raw = (high - low) / 4
     scale = 10.0 ** math.floor(math.log10(raw))
     step = next(scale * each for each in (1, 2, 2.5, 5, 10) if scale * each >= raw * 0.999)
     first = math.floor(low / step)
     last = math.ceil(high / step)
-    return [round(index * step, 12) for index in range(first, last + 1)]
+    digits = 12 - math.floor(math.log10(step))
+    return [round(index * step, digits) for index in range(first, last + 1)]
 
 
 def _span(

@@ -6,9 +6,11 @@ from __future__ import annotations
 from html import escape
 
 from ....components.validate.report_html import shortened
-from .curves_svg import LINE_COLOURS, ticks
+from .curves_svg import LINE_COLOURS, ticks, within
+from .letters import text_width
 from .view import Dots
 
+_SIZE = 11.5
 _WIDTH, _LABELS, _RIGHT, _ROW, _TOP, _BOTTOM = 760, 250, 84, 22, 26, 40
 
 
@@ -26,7 +28,7 @@ def dots_svg(dots: Dots) -> str:
     def at(value: float) -> float:
         return _LABELS + (right - _LABELS) * (value - low) / (high - low)
 
-    marks = [_key(dots.other, _LABELS)]
+    marks = [_key(dots.name, dots.other, _LABELS)]
     for tick in marks_at:
         x = at(tick)
         marks.append(
@@ -46,30 +48,33 @@ def dots_svg(dots: Dots) -> str:
         )
         if least is not None and most is not None:
             marks.append(
-                f'<line x1="{at(least):.1f}" x2="{at(most):.1f}" y1="{y}" y2="{y}" '
-                f'stroke="{LINE_COLOURS[0]}" stroke-width="3" stroke-opacity=".4"/>'
+                f'<line x1="{at(within(least)):.1f}" x2="{at(within(most)):.1f}" y1="{y}" y2="{y}" '
+                f'stroke="{LINE_COLOURS[0]}" stroke-width="3" stroke-opacity=".4">'
+                f"<title>{least:.4g} to {most:.4g}</title></line>"
             )
         if other is not None:
-            marks.append(_other(at(other), y, f"{dots.other}: {other:.6g}"))
+            marks.append(_other(at(within(other)), y, f"{dots.other}: {other:.6g}"))
         marks.append(
-            f'<circle cx="{at(value):.1f}" cy="{y}" r="4.5" fill="{LINE_COLOURS[0]}">'
+            f'<circle cx="{at(within(value)):.1f}" cy="{y}" r="4.5" fill="{LINE_COLOURS[0]}">'
             f"<title>{escape(name)}: {value:.6g}</title></circle>"
             f'<text x="{right + 8}" y="{y + 4}">{value:.4g}</text>'
         )
     return (
         f'<svg viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" role="img" '
-        'font-size="11.5" fill="#1d2430" font-family="system-ui, DejaVu Sans, sans-serif" '
+        f'font-size="{_SIZE}" fill="#1d2430" font-family="system-ui, DejaVu Sans, sans-serif" '
         f'aria-label="{escape(dots.title)}">{"".join(marks)}</svg>'
     )
 
 
-def _key(other: str, x: float) -> str:
+def _key(name: str, other: str, x: float) -> str:
     if not other:
         return ""
+    name = shortened(name, 30)
+    beside = x + 40 + text_width(name, _SIZE)
     return (
         f'<circle cx="{x + 6}" cy="11" r="4.5" fill="{LINE_COLOURS[0]}"/>'
-        f'<text x="{x + 16}" y="15">this</text>{_other(x + 70, 11, "")}'
-        f'<text x="{x + 80}" y="15">{escape(shortened(other, 50))}</text>'
+        f'<text x="{x + 16}" y="15">{escape(name)}</text>{_other(beside, 11, "")}'
+        f'<text x="{beside + 10:.1f}" y="15">{escape(shortened(other, 30))}</text>'
     )
 
 

@@ -45,7 +45,7 @@ def read_scalars(folder: str) -> Scalars:
     for path in _event_files(folder):
         series = os.path.relpath(os.path.dirname(path), folder)
         series = "" if series == "." else series
-        for record in _records(path):
+        for record in records(path):
             event = event_pb2.Event.FromString(record)
             for value in event.summary.value:
                 number = _scalar(value)
@@ -66,8 +66,8 @@ def _event_files(folder: str) -> list[str]:
     )
 
 
-def _records(path: str) -> Iterator[bytes]:
-    """Whole records of a file; one that is still being written ends early."""
+def records(path: str) -> Iterator[bytes]:
+    """Whole records of a TFRecord file; one that is still being written ends early."""
     with open(path, "rb") as file:
         while True:
             head = file.read(12)

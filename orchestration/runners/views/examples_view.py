@@ -8,6 +8,7 @@ from typing import Any
 
 from ....components.base.artifact import Artifact
 from ....components.base.artifact_types import Examples
+from ....utils.readable import counted
 from .splits import as_type, chosen_splits
 from .view import Block, Cell, Fold, Table, View, Wanted, Words
 
@@ -33,7 +34,7 @@ def examples_view(artifact: Artifact, wanted: Wanted) -> View:
             if split in each.splits:
                 inner += _table(each, split, name, wanted)
         rows = count_rows(examples, split)
-        blocks.append(Fold(f"split {split}: {rows:,} records", inner, is_open=number == 0))
+        blocks.append(Fold(f"split {split}: {counted(rows, 'record')}", inner, is_open=number == 0))
     if not splits:
         blocks.append(Words("The artifact has no splits.", "warning"))
     about = [f"span {examples.span}" if examples.span else ""]

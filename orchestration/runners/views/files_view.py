@@ -8,7 +8,7 @@ import json
 from ....components.base.artifact import CONTENT_DIGEST, Artifact
 from ....utils import storage
 from ....utils.errors import StorageError
-from ....utils.readable import size
+from ....utils.readable import counted, size
 from .view import Block, Cell, Code, Facts, Fold, Table, View, Wanted, Words
 
 _MOST_FILES = 200
@@ -50,7 +50,7 @@ def files_table(artifact: Artifact) -> Table:
     note = f"{total} in all" + (
         f", the first {_MOST_FILES} shown" if len(found) > len(rows) else ""
     )
-    return Table(("file", "bytes", "size"), rows, f"{len(found):,} files", note)
+    return Table(("file", "bytes", "size"), rows, counted(len(found), "file"), note)
 
 
 def _short_files(artifact: Artifact) -> list[Block]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -12,6 +13,7 @@ from .curves_svg import curves_svg
 from .dots_svg import dots_svg
 from .graph_svg import graph_svg
 from .page_style import SCRIPT, STYLE
+from .svg_images import with_images
 from .view import (
     Bars,
     Block,
@@ -33,20 +35,34 @@ from .view import (
 
 #: Longest text of a cell, and how many parts a page has that needs a list of them.
 _LONGEST_CELL, _CONTENTS = 300, 4
+#: Longer headings are broken, and tables of more columns are wider than the page.
+_LONG_HEADING, _MANY_COLUMNS = 32, 12
+#: Where names may be broken: within a word only where nothing else helps.
+_BREAK = re.compile("(?<=[_/.])(?=[A-Za-z])")
+#: Hebrew, Arabic and their like, with what stands between two words of them.
+_RIGHT = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc"
+_FROM_THE_RIGHT = re.compile(f"[{_RIGHT}]+(?:[\\s\u2010-\u2015.-]+[{_RIGHT}]+)*")
+#: What the style hides: it is seen where a notebook is shown without.
+_UNTRUSTED = (
+    "Shown without its style, sorting and filters: the notebook is not trusted (in JupyterLab: "
+    "View, Activate Command Palette, Trust Notebook), or the page allows none."
+)
 
 
-def html_fragment(*views: View, anchors: bool = False) -> str:
-    """Views for a notebook's cell, or to put into a page of one's own.
+def html_fragment(*views: View) -> str:
+    """Views for a notebook's cell, or to put into a page of one's own."""
+    inside = with_images(_parts(views))
+    return _with_style(f'<p class="untrusted penstock-view">{_UNTRUSTED}</p>\n{inside}')
 
-    Args:
-        *views: The views.
-        anchors: Whether links on the same page can lead to them, as `#part-1`.
-    """
-    parts = []
-    for number, view in enumerate(views, 1):
-        anchor = f' id="part-{number}"' if anchors else ""
-        parts.append(f'<div class="penstock-view"{anchor}>\n{view_html(view)}\n</div>')
-    inside = "\n".join(parts)
+
+def _parts(views: Sequence[View]) -> str:
+    return "\n".join(
+        f'<div class="penstock-view" id="part-{number}">\n{view_html(view)}\n</div>'
+        for number, view in enumerate(views, 1)
+    )
+
+
+def _with_style(inside: str) -> str:
     return f"<style>{STYLE}</style>\n{inside}\n<script>{SCRIPT}</script>"
 
 
@@ -58,7 +74,7 @@ def html_page(title: str, *views: View) -> str:
         '<link rel="icon" href="data:,">\n'
         f"<title>{escape(title)}</title>\n"
         "<style>body { margin: 1rem auto; max-width: 1220px; background: #fff }</style>\n"
-        f"</head>\n<body>\n{_contents(views)}{html_fragment(*views, anchors=True)}\n"
+        f"</head>\n<body>\n{_contents(views)}{_with_style(_parts(views))}\n"
         "</body>\n</html>\n"
     )
 
@@ -84,7 +100,7 @@ def view_html(view: View) -> str:
 
 def _block(block: Block) -> str:
     if isinstance(block, Words):
-        return f'<p class="{block.tone}">{escape(block.text)}</p>'
+        return f'<p class="{block.tone}">{_text(block.text)}</p>'
     if isinstance(block, Facts):
         return _facts(block)
     if isinstance(block, Table):
@@ -98,10 +114,9 @@ def _block(block: Block) -> str:
     if isinstance(block, Graph):
         return f'<h3>{escape(block.title)}</h3>\n<div class="draw">{graph_svg(block)}</div>'
     if isinstance(block, Document):
+        # It has a heading of its own.
         return (
-            f"<h3>{escape(block.title)}</h3>\n"
-            f'<iframe sandbox title="{escape(block.title)}" srcdoc="{escape(block.html)}">'
-            "</iframe>"
+            f'<iframe sandbox title="{escape(block.title)}" srcdoc="{escape(block.html)}"></iframe>'
         )
     if isinstance(block, Code):
         return f"<pre>{escape(block.text)}</pre>"
@@ -129,17 +144,25 @@ def _table(block: Table) -> str:
         and all(is_number(row[index]) or row[index] in (None, "") for row in block.rows)
         for index in range(len(block.columns))
     ]
-    head = "".join(
-        f'<th class="number">{escape(name)}</th>' if number else f"<th>{escape(name)}</th>"
-        for name, number in zip(block.columns, numeric, strict=True)
-    )
+    head = "".join(map(_heading, block.columns, numeric))
     rows = "\n".join("<tr>" + "".join(map(_cell, row, numeric)) + "</tr>" for row in block.rows)
     title = f"<h3>{escape(block.title)}</h3>\n" if block.title else ""
-    note = f'<p class="dim">{escape(block.note)}</p>\n' if block.note else ""
+    note = f'<p class="dim">{_text(block.note)}</p>\n' if block.note else ""
+    if not block.rows:
+        return f'{title}{note}<p class="dim">There are none.</p>'
+    many = ' class="many"' if len(block.columns) > _MANY_COLUMNS else ""
     return (
-        f'{title}{note}<div class="grid"><table><thead><tr>{head}</tr></thead>\n'
+        f'{title}{note}<div class="grid"><table{many}><thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{rows}\n</tbody></table></div>"
     )
+
+
+def _heading(name: str, numeric: bool) -> str:
+    is_long = len(name) > _LONG_HEADING
+    kinds = ["number"] * numeric + ["long"] * is_long
+    given = f' class="{" ".join(kinds)}"' if kinds else ""
+    text = _BREAK.sub("<wbr>", escape(name)) if is_long else escape(name)
+    return f"<th{given}>{text}</th>"
 
 
 def _cell(value: Cell, numeric: bool = False) -> str:
@@ -147,8 +170,11 @@ def _cell(value: Cell, numeric: bool = False) -> str:
         return f'<td class="none{" number" if numeric else ""}">–</td>'
     if isinstance(value, Toned):
         return f'<td class="{value.tone}">{_inline(value)}</td>'
-    if is_number(value):
-        return f'<td class="number" data-value="{value!r}">{_inline(value)}</td>'
+    if isinstance(value, (int, float)) and is_number(value):
+        if math.isnan(value):
+            return '<td class="none number">nan</td>'
+        exact = repr(value).replace("inf", "Infinity")
+        return f'<td class="number" data-value="{exact}">{_inline(value)}</td>'
     return f"<td>{_inline(value)}</td>"
 
 
@@ -157,8 +183,13 @@ def _inline(value: Cell) -> str:
         return _spark(value)
     text = value.text if isinstance(value, Toned) else number_text(value)
     if len(text) > _LONGEST_CELL:
-        return f'<span title="{escape(text[:2000])}">{escape(text[:_LONGEST_CELL])}…</span>'
-    return escape(text)
+        return f'<span title="{escape(text[:2000])}">{_text(text[:_LONGEST_CELL])}…</span>'
+    return _text(text)
+
+
+def _text(text: str) -> str:
+    """Text in which words that run from right to left leave the others where they are."""
+    return _FROM_THE_RIGHT.sub(r"<bdi>\g<0></bdi>", escape(text))
 
 
 def number_text(value: Cell) -> str:
@@ -179,10 +210,10 @@ def number_text(value: Cell) -> str:
 def _bars(block: Bars) -> str:
     chart = block.chart
     key = "<br>".join(
-        f'<span style="background:{colour}"></span>{escape(side.name)}: {escape(side.summary)}'
+        f'<span style="color:{colour}">■</span> {escape(side.name)}: {escape(side.summary)}'
         for side, colour in zip(chart.sides, side_colours(len(chart.sides)), strict=True)
     )
-    note = f'<p class="dim">{escape(chart.note)}</p>' if chart.note else ""
+    note = f'<p class="dim">{_text(chart.note)}</p>' if chart.note else ""
     where = f" <small>({escape(chart.split)})</small>" if chart.split else ""
     return (
         f"<h3>{escape(chart.feature)}{where}</h3>\n{note}"
@@ -215,11 +246,12 @@ def _spark_bars(
     marks = []
     for place, (side, colour) in enumerate(zip(sides, colours, strict=True)):
         wide = max(0.6, (step - 0.8) / len(sides))
+        path = ""
         for index, share in enumerate(side):
             if share > 0:
                 tall = max(0.8, (height - 2) * share / tallest)
-                marks.append(
-                    f'<rect x="{index * step + place * wide:.1f}" y="{height - 1 - tall:.1f}" '
-                    f'width="{wide:.1f}" height="{tall:.1f}" fill="{colour}"/>'
-                )
+                left = index * step + place * wide
+                path += f"M{left:.1f} {height - 1}v-{tall:.1f}h{wide:.1f}v{tall:.1f}z"
+        if path:
+            marks.append(f'<path d="{path}" fill="{colour}"/>')
     return "".join(marks)

@@ -35,6 +35,7 @@ _VIEWS: dict[str, str | ArtifactView] = {
     "InferenceResult": f"{_HERE}.small_views:predictions_view",
     "TunerResults": f"{_HERE}.small_views:trials_view",
     "RejectedExamples": f"{_HERE}.small_views:rejected_view",
+    "ExamplesDiff": f"{_HERE}.examples_diff_view:examples_diff_view",
 }
 _VALUE = f"{_HERE}.small_views:value_view"
 _OTHER = f"{_HERE}.files_view:files_view"

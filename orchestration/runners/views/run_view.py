@@ -66,6 +66,17 @@ def run_view(store: MetadataStore, run: RunRecord) -> View:
     return View(f"Run {run.id}", blocks, f"pipeline {run.pipeline}")
 
 
+def alone_view(run: RunRecord) -> View:
+    """A run of which only its own record is at hand."""
+    blocks: list[Block] = [run_facts(run)]
+    ir = recorded_ir(run)
+    if ir is not None:
+        blocks.append(pipeline_graph(ir, title="Nodes"))
+    told = f"How its nodes fared: store.run_executions({run.id!r}), or penstock show {run.id}"
+    blocks.append(Words(told, "dim"))
+    return View(f"Run {run.id}", blocks, f"pipeline {run.pipeline}")
+
+
 def run_facts(run: RunRecord) -> Facts:
     """When a run began, how it ended, with which parameters."""
     state = "interrupted" if run.interrupted else run.state.value

@@ -3,17 +3,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from ....components.base.artifact import Artifact
 from ....components.base.artifact_types import Schema
+from ....components.validate.report_html import shortened
 from ....utils import storage
+from ....utils.readable import counted
 from .files_view import files_table
 from .splits import as_type
 from .view import Block, Cell, Code, Fold, Table, View, Wanted, Words
 
 _COLUMNS = ("feature", "type", "required", "values", "domain", "checks")
-_MOST_VALUES = 12
+_MOST_VALUES, _LONGEST_VALUE = 12, 60
+#: `FeatureType.BYTES`, which texts have too.
+_BYTES = 1
 #: Where TensorFlow Transform keeps the schema of transformed records.
 _TRANSFORMED_SCHEMA = ("transformed_metadata", "schema.pbtxt")
 
@@ -50,8 +55,8 @@ def _blocks(schema: Any, wanted: Wanted) -> list[Block]:
     chosen = set(wanted.features)
     rows = [_row(f, domains) for f in schema.feature if not chosen or f.name in chosen]
     blocks: list[Block] = [
-        Words(f"{len(schema.feature):,} features", "dim"),
-        Table(_COLUMNS, rows),
+        Words(counted(len(schema.feature), "feature"), "dim"),
+        Table(_COLUMNS, rows).without_empty("domain", "checks"),
     ]
     if schema.default_environment:
         names = ", ".join(schema.default_environment)
@@ -106,13 +111,32 @@ def _domain(feature: Any, domains: dict[str, Any]) -> str:
     if kind in ("domain", "string_domain"):
         values = list(found.value) if found is not None else []
         more = f", … ({len(values)} values)" if len(values) > _MOST_VALUES else ""
-        return ", ".join(values[:_MOST_VALUES]) + more
+        return ", ".join(map(_value, values[:_MOST_VALUES])) + more
     if kind in ("int_domain", "float_domain"):
-        low = found.min if found.HasField("min") else "−∞"
-        high = found.max if found.HasField("max") else "∞"
-        categories = kind == "int_domain" and found.is_categorical
-        return f"{low} to {high}" + (", categories" if categories else "")
+        return ", ".join(_numbers(feature, str(kind), found))
     return str(kind).removesuffix("_domain").replace("_", " ")
+
+
+def _value(value: str) -> str:
+    return shortened(value, _LONGEST_VALUE) or "(empty text)"
+
+
+def _numbers(feature: Any, kind: str, found: Any) -> Iterator[str]:
+    """What a domain of numbers says; often nothing but that a text holds numbers."""
+    if feature.type == _BYTES:
+        yield f"{'whole numbers' if kind == 'int_domain' else 'numbers'} as text"
+    # Bounds of floats are kept in single precision.
+    form = ",d" if kind == "int_domain" else ",.7g"
+    low = format(found.min, form) if found.HasField("min") else ""
+    high = format(found.max, form) if found.HasField("max") else ""
+    if low and high:
+        yield f"{low} to {high}"
+    elif low or high:
+        yield f"at least {low}" if low else f"at most {high}"
+    if kind == "int_domain" and found.is_categorical:
+        yield "categories"
+    if kind == "float_domain":
+        yield from (f"no {what}" for what in ("nan", "inf") if getattr(found, f"disallow_{what}"))
 
 
 def _checks(feature: Any) -> str:

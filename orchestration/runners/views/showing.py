@@ -7,20 +7,18 @@ import sys
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ....components.base.artifact import Artifact
 from ....components.base.channel import Channel
 from ....components.base.node import Node
 from ....utils.errors import PenstockError, WiringError
+from .pictured import Pictured, Workplace
 from .registry import view_of
 from .view import ROWS, View, Wanted, Words
 
-if TYPE_CHECKING:
-    from ..notebook.interactive_context import InteractiveContext
-
 #: The context that channels are looked up in, where none is named: the one made last.
-_newest: weakref.ref[InteractiveContext] | None = None
+_newest: weakref.ref[Workplace] | None = None
 
 
 def in_notebook() -> bool:
@@ -39,7 +37,7 @@ def show(
     split: str | Sequence[str] = (),
     features: str | Sequence[str] = (),
     limit: int = ROWS,
-    context: InteractiveContext | None = None,
+    context: Workplace | None = None,
 ) -> None:
     """Shows something as a picture: in a notebook below the cell, else as text.
 
@@ -68,7 +66,7 @@ def show(
     show_views(views_of(things, wanted, context or newest_context()))
 
 
-def newest_context() -> InteractiveContext | None:
+def newest_context() -> Workplace | None:
     """The context made last, if it is still there."""
     return _newest() if _newest is not None else None
 
@@ -93,9 +91,7 @@ def show_views(views: Sequence[View]) -> None:
         print_view(console, view)
 
 
-def views_of(
-    things: Sequence[Any], wanted: Wanted, context: InteractiveContext | None = None
-) -> list[View]:
+def views_of(things: Sequence[Any], wanted: Wanted, context: Workplace | None = None) -> list[View]:
     """The pictures of things; artifacts of one type become one picture.
 
     Raises:
@@ -105,12 +101,11 @@ def views_of(
     if not things:
         if context is None:
             raise WiringError("there is nothing to show", expected="something to show")
-        return [_so_far(context)]
+        return context.views(wanted)
     artifacts = [_artifacts(thing, context) for thing in things]
     single = [found[0] for found in artifacts if found is not None and len(found) == 1]
     if len(single) == len(things) > 1 and len({each.TYPE_NAME for each in single}) == 1:
-        names = [_called(each, thing) for each, thing in zip(single, things, strict=True)]
-        names = [n if names.count(n) == 1 else f"{n} ({at})" for at, n in enumerate(names, 1)]
+        names = _names(single, things)
         beside = dict(zip(names[:-1], single[:-1], strict=True))
         chosen = replace(wanted, beside=beside, name=names[-1])
         return [view_of(single[-1], chosen)]
@@ -123,14 +118,35 @@ def views_of(
     return views
 
 
-def _called(artifact: Artifact, thing: Any) -> str:
-    """What an artifact is called beside another."""
+def _names(artifacts: Sequence[Artifact], things: Sequence[Any]) -> list[str]:
+    """What artifacts are called beside each other: no longer than it takes to tell them apart."""
+    made_by = [_maker(thing) for thing in things]
+    # By nodes where all are known; else they would seem to be of different kinds.
+    names = [
+        each.name or (node if all(made_by) else each.TYPE_NAME)
+        for each, node in zip(artifacts, made_by, strict=True)
+    ]
+    keys = [f".{each.key}" if isinstance(each, Channel) else "" for each in things]
+    spans = [each.properties.get("span") for each in artifacts]
+    for more in (
+        keys,
+        [f", span {span}" if span else "" for span in spans],
+        [f" {each.id}" if each.id else "" for each in artifacts],
+        [f" ({at})" for at in range(1, len(names) + 1)],
+    ):
+        if len(set(names)) < len(names) and len(set(more)) > 1:
+            names = [name + end for name, end in zip(names, more, strict=True)]
+    return names
+
+
+def _maker(thing: Any) -> str:
+    """The node that something comes from; empty where it does not say."""
     if isinstance(thing, Channel) and thing.producer is not None:
-        return f"{thing.producer.id}.{thing.key}"
-    return artifact.name or f"{artifact.TYPE_NAME} {artifact.id or ''}".strip()
+        return thing.producer.id
+    return str(getattr(thing, "node_id", ""))
 
 
-def _artifacts(thing: Any, context: InteractiveContext | None) -> list[Artifact] | None:
+def _artifacts(thing: Any, context: Workplace | None) -> list[Artifact] | None:
     """The artifacts that something is; None where it is something else."""
     if isinstance(thing, Artifact):
         return [thing]
@@ -146,7 +162,7 @@ def _artifacts(thing: Any, context: InteractiveContext | None) -> list[Artifact]
     return [record] if isinstance(record, Artifact) else None
 
 
-def _other(thing: Any, wanted: Wanted, context: InteractiveContext | None) -> list[View]:
+def _other(thing: Any, wanted: Wanted, context: Workplace | None) -> list[View]:
     """Pictures of what is not an artifact."""
     from ...ir import PipelineIR
     from ...launch.outcome import NodeOutcome
@@ -154,20 +170,13 @@ def _other(thing: Any, wanted: Wanted, context: InteractiveContext | None) -> li
     from ...metadata.records import ExecutionRecord, RunRecord
     from ...metadata.store import MetadataStore
     from ...pipeline import Pipeline
-    from ..notebook.cell_result import CellResult
-    from ..notebook.interactive_context import InteractiveContext
     from ..run_result import RunResult
     from . import lineage_view, pipeline_view, run_view
 
     if isinstance(thing, View):
         return [thing]
-    if isinstance(thing, CellResult):
-        if len(thing.result.outcomes) > 1:
-            return [run_view.outcomes_view(thing.result.run, thing.result.outcomes)]
-        made = [each for found in thing.outputs.values() for each in found]
-        return [run_view.outcome_view(thing.outcome), *(view_of(each, wanted) for each in made)]
-    if isinstance(thing, InteractiveContext):
-        return [_so_far(thing)]
+    if isinstance(thing, Pictured):
+        return thing.views(wanted)
     if isinstance(thing, Pipeline):
         return [pipeline_view.pipeline_view(thing.compile())]
     if isinstance(thing, PipelineIR):
@@ -197,35 +206,23 @@ def _other(thing: Any, wanted: Wanted, context: InteractiveContext | None) -> li
     )
 
 
-def _run(run: Any, context: InteractiveContext | None) -> View:
+def _run(run: Any, context: Workplace | None) -> View:
     from . import run_view
 
-    if context is None:
-        return View(f"Run {run.id}", [run_view.run_facts(run)], f"pipeline {run.pipeline}")
-    with context.store() as store:
-        return run_view.run_view(store, run)
+    if context is not None:
+        with context.store() as store:
+            if store.run_executions(run.id):
+                return run_view.run_view(store, run)
+    return run_view.alone_view(run)
 
 
-def _node(node: Node, wanted: Wanted, context: InteractiveContext | None) -> list[View]:
+def _node(node: Node, wanted: Wanted, context: Workplace | None) -> list[View]:
     if context is None:
         return [View(node.id, [Words(node.description)])]
     return [view_of(each, wanted) for each in context.artifacts(node)]
 
 
-def _so_far(context: InteractiveContext) -> View:
-    from .pipeline_view import NodeStanding, pipeline_view
-    from .run_view import standing_of
-
-    standing = {}
-    for node_id, outcome in context.outcomes.items():
-        told = standing_of(outcome)
-        if node_id in context.stale:
-            told = NodeStanding("interrupted", None, f"{context.stale[node_id]} has changed since")
-        standing[node_id] = told
-    return pipeline_view(context.graph().compile(), standing)
-
-
-def show_by_naming(context: InteractiveContext | None = None) -> None:
+def show_by_naming(context: Workplace | None = None) -> None:
     """From now on a notebook shows what is named in a cell's last line.
 
     An `InteractiveContext` does that when it is made; `%load_ext penstock` does it without one.
@@ -242,6 +239,7 @@ def show_by_naming(context: InteractiveContext | None = None) -> None:
     base = f"{core.rpartition('.')[0]}.components.base"
     formatter.for_type(Artifact, _named)
     formatter.for_type(Channel, _named)
+    formatter.for_type(Pictured, _named)
     # By name, so that nothing is imported that nobody uses.
     for home, name in (
         (f"{core}.pipeline", "Pipeline"),
@@ -252,8 +250,6 @@ def show_by_naming(context: InteractiveContext | None = None) -> None:
         (f"{core}.metadata.records", "ExecutionRecord"),
         (f"{core}.metadata.records", "RunRecord"),
         (f"{core}.metadata.store", "MetadataStore"),
-        (f"{module}.notebook.cell_result", "CellResult"),
-        (f"{module}.notebook.interactive_context", "InteractiveContext"),
         (f"{module}.run_result", "RunResult"),
         (f"{base}.node", "OutputMapping"),
     ):

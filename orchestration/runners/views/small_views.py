@@ -6,9 +6,9 @@ from __future__ import annotations
 import json
 import os
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
-from ....components.base.artifact import Artifact, ValueArtifact
+from ....components.base.artifact import Artifact, SplitArtifact, ValueArtifact
 from ....utils import storage
 from ....utils.errors import DataError
 from .files_view import facts_of, files_table
@@ -21,9 +21,8 @@ _TITLES = {"ModelCard": "Model card", "FeatureInfluence": "What features matter"
 def value_view(artifact: Artifact, wanted: Wanted) -> View:
     """The value of a value artifact."""
     del wanted
-    made = ValueArtifact(artifact.uri)
     try:
-        value = made.read()
+        value = cast(ValueArtifact, artifact).read()
     except (OSError, ValueError) as error:
         raise DataError(
             "the value cannot be read", got=str(error), location=artifact.uri
@@ -68,7 +67,8 @@ def rejected_view(artifact: Artifact, wanted: Wanted) -> View:
         pairs += list(json.loads(reasons).items())
     blocks: list[Block] = [Facts(pairs)]
     if rows:
-        blocks.append(Table(keys, rows[: wanted.limit], note=f"the first {len(rows)}"))
+        rows = rows[: wanted.limit]
+        blocks.append(Table(keys, rows, note=f"the first {len(rows)}"))
     return View("Rejected records", blocks, artifact.uri)
 
 
@@ -116,10 +116,12 @@ def trials_view(artifact: Artifact, wanted: Wanted) -> View:
             [
                 ("objective", f"{found['direction']} {objective}"),
                 ("trials", len(trials)),
-                ("best", found["best"]),
+                ("best trial", found["best"]),
             ]
         ),
-        Table(("trial", "state", objective, *names, "reason"), rows, "Trials"),
+        Table(("trial", "state", objective, *names, "reason"), rows, "Trials").without_empty(
+            "reason"
+        ),
     ]
     if points:
         blocks.append(Curves(f"{objective} by trial", "trial", objective, {objective: points}))
@@ -136,6 +138,8 @@ def predictions_view(artifact: Artifact, wanted: Wanted) -> View:
 
     blocks: list[Block] = [facts_of(artifact)]
     names = [n.removeprefix("Split-") for n in sorted(os.listdir(artifact.uri)) if "Split-" in n]
+    recorded = artifact.splits if isinstance(artifact, SplitArtifact) else []
+    names.sort(key=lambda name: recorded.index(name) if name in recorded else len(recorded))
     for split in wanted.splits or names:
         table = to_arrow(artifact, split=split, limit=wanted.limit)
         # What was predicted first: it is what one looks for.

@@ -10,6 +10,7 @@ from typing import Any
 from ....components.base.artifact import Artifact
 from ....components.base.artifact_types import ExampleStatistics
 from ....components.validate.anomaly_report import Chart
+from ....utils.readable import counted
 from .splits import as_type, chosen_splits
 from .view import CHARTS, Bars, Block, Cell, Fold, Spark, Table, View, Wanted, Words
 
@@ -65,9 +66,9 @@ def _blocks(title: str, sides: Mapping[str, Any], wanted: Wanted) -> list[Block]
     names = _chosen(names, wanted.features)
     charts = {name: _chart(title, name, by_side) for name in names}
     counts = ", ".join(
-        f"{side}: {int(each.num_examples):,} records" for side, each in sides.items()
+        f"{side}: {counted(int(each.num_examples), 'record')}" for side, each in sides.items()
     )
-    blocks: list[Block] = [Words(f"{len(names):,} features; {counts}", "dim")]
+    blocks: list[Block] = [Words(f"{counted(len(names), 'feature')}; {counts}", "dim")]
     if len(sides) > 1:
         blocks.append(_compared(by_side, names, charts))
     for side in reversed(list(by_side)):
@@ -107,9 +108,10 @@ def _chart(title: str, name: str, by_side: Mapping[str, Mapping[str, Any]]) -> C
         side: distribution_of(features[name]) if name in features else None
         for side, features in by_side.items()
     }
-    if not any(each is not None for each in found.values()):
+    if not any(each is not None and each.records and each.missing < 1 for each in found.values()):
         return None
-    return chart_of(title.removeprefix("split "), name, found)
+    chart = chart_of(title.removeprefix("split "), name, found)
+    return chart if any(share > 0 for side in chart.sides for share in side.shares) else None
 
 
 def _one_side(chart: Chart | None, side: str) -> Spark | None:
@@ -143,7 +145,9 @@ def _distance(by_side: Mapping[str, Mapping[str, Any]], name: str) -> float | No
     if name not in first or name not in last:
         return None
     before, now = distribution_of(first[name]), distribution_of(last[name])
-    return distance(now, before)[0] if now is not None and before is not None else 0.0
+    if now is None or before is None:
+        return 0.0
+    return distance(now, before)[0] if now.records and before.records else None
 
 
 def _compared(
@@ -219,15 +223,19 @@ def _number_cells(stats: Any) -> list[Cell]:
         return [None] * 6
     total = stats.common_stats.tot_num_values or present
     zeros = round(100.0 * stats.num_zeros / total, 2)
-    found = (stats.mean, stats.std_dev, zeros, stats.min, stats.median, stats.max)
-    return [each if math.isfinite(each) else str(each) for each in found]
+    # Where a value is infinite or NaN, there is no deviation from the mean.
+    deviation = stats.std_dev if math.isfinite(stats.mean) else math.nan
+    return [stats.mean, deviation, zeros, stats.min, stats.median, stats.max]
 
 
 def _text_cells(feature: Any) -> list[Cell]:
     if feature.WhichOneof("stats") != "string_stats":
         return [None] * 4
+    from ....components.validate.distribution import plain_label
+
     stats = feature.string_stats
     top = stats.top_values[0] if stats.top_values else None
     values = stats.common_stats.tot_num_values or stats.common_stats.num_non_missing
     share = round(100.0 * top.frequency / values, 2) if top is not None and values else None
-    return [int(stats.unique), top.value if top is not None else None, share, stats.avg_length]
+    most = plain_label(top.value) if top is not None else None
+    return [int(stats.unique), most, share, stats.avg_length]

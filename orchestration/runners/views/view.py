@@ -76,6 +76,16 @@ class Table:
     title: str = ""
     note: str = ""
 
+    def without_empty(self, *names: str) -> Table:
+        """The table without those of the named columns that are empty in every row."""
+        kept = [
+            index
+            for index, name in enumerate(self.columns)
+            if name not in names or any(row[index] not in (None, "") for row in self.rows)
+        ]
+        rows = [[row[index] for index in kept] for row in self.rows]
+        return Table([self.columns[index] for index in kept], rows, self.title, self.note)
+
 
 @dataclass(frozen=True)
 class Bars:
@@ -110,12 +120,14 @@ class Dots:
         label: What is measured.
         rows: (group, value, low, high, other value); None where it is not known.
         other: What the other values are.
+        name: What the values are, beside the others.
     """
 
     title: str
     label: str
     rows: Sequence[tuple[str, float, float | None, float | None, float | None]]
     other: str = ""
+    name: str = "this"
 
 
 @dataclass(frozen=True)

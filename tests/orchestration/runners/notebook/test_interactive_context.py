@@ -12,7 +12,7 @@ from support.pipelines import extend, join, linear, start
 
 from penstock import InteractiveContext, LocalRunner, RuntimeParameter, show, to_pandas
 from penstock.components.base.artifact import Artifact
-from penstock.utils.errors import DataError, ParameterError, WiringError
+from penstock.utils.errors import Cancelled, DataError, ParameterError, WiringError
 
 
 @pytest.fixture
@@ -56,8 +56,52 @@ def test_what_has_not_been_run_is_named(context: InteractiveContext) -> None:
     assert caught.value.fix == "run it first: context.run(start)"
     with pytest.raises(WiringError, match="has not been run"):
         context.artifact(first.outputs["text"])
-    with pytest.raises(WiringError, match="runs components"):
+    with pytest.raises(WiringError, match="runs components") as caught:
         context.run(start)  # type: ignore[arg-type]
+    assert caught.value.fix == "call it with its inputs: context.run(start(...))"
+    with pytest.raises(WiringError, match="runs components") as caught:
+        context.run(first.outputs["text"])  # type: ignore[arg-type]
+    assert caught.value.fix == "run what puts it out: context.run(start)"
+
+
+def test_a_component_is_called_as_the_notebook_calls_it(
+    context: InteractiveContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If it fails, a message names a variable that there is not."""
+    mine = start(word="ab")
+    monkeypatch.setattr(sys.modules["__main__"], "my_words", mine, raising=False)
+    with pytest.raises(WiringError) as caught:
+        context.run(extend(text=mine.outputs["text"], suffix="c"))
+    assert caught.value.fix == "run it first: context.run(my_words)"
+
+
+def test_what_is_wanted_no_more_is_forgotten(context: InteractiveContext) -> None:
+    """If it fails, a function that was renamed stays in the exported pipeline."""
+    first = start(word="ab")
+    context.run(first)
+    context.run(extend(text=first.outputs["text"], suffix="c"))
+    with pytest.raises(WiringError, match="extend reads it"):
+        context.forget(first)
+    with pytest.raises(WiringError) as caught:
+        context.forget("extent")
+    assert caught.value.suggestion == "extend"
+    context.forget("extend")
+    assert [node.id for node in context.pipeline.components] == ["start"]
+    assert list(context.outcomes) == ["start"] and repr(context).endswith("has run start")
+
+
+def test_a_component_that_is_stopped_says_what_to_do(
+    context: InteractiveContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If it fails, whoever interrupts a cell is told of a command for pipelines in files."""
+
+    def interrupted(*given: object, **choices: object) -> None:
+        raise Cancelled("run x was stopped", fix="penstock run … --resume x")
+
+    monkeypatch.setattr(LocalRunner, "run", interrupted)
+    with pytest.raises(Cancelled, match="start was stopped") as caught:
+        context.run(start(word="ab"))
+    assert caught.value.fix == "run the cell again"
 
 
 def test_a_name_that_cannot_be_a_path_is_refused_at_once() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -174,6 +175,7 @@ def test_an_error_in_user_code_shows_the_users_lines(cells: dict[str, Any]) -> N
     said = error_of(cells["raises"])
     assert said.index("KeyError: 'b'") < said.index('return rows["b"]')
     assert "cell [9], line 2" in said and "Traceback" not in said and len(said.splitlines()) < 10
+    assert re.search(r"cell \[9\], line 2 in inner:  return rows", said)
 
 
 def test_what_cannot_travel_is_refused_by_name(cells: dict[str, Any]) -> None:
@@ -197,7 +199,7 @@ def test_a_changed_replacement_makes_dependents_stale(cells: dict[str, Any]) -> 
 def test_the_context_is_drawn_with_states(cells: dict[str, Any]) -> None:
     """If it fails, nobody sees how far the notebook is."""
     (shown,) = [each.data["text/html"] for each in cells["so far"] if "data" in each]
-    assert '<g data-node="reader">' in shown and "complete in" in shown
+    assert "<g data-node='reader'>" in shown and "complete in" in shown
 
 
 def test_the_extension_shows_records_of_the_store(cells: dict[str, Any]) -> None:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from support.chromium import EXECUTABLE, Page, chromium
-from support.view_artifacts import MakeStatistics
+from support.view_artifacts import HOSTILE, MakeStatistics
 
 from penstock.components.base.artifact import artifact_class
 from penstock.components.base.artifact_types import ModelEvaluation, ModelRun
@@ -141,6 +142,25 @@ def test_two_cells_of_a_notebook_do_not_disturb_each_other(
     fragment = html_fragment(view_of(evaluation))
     page = opened(f"<!DOCTYPE html><title>t</title><body>{fragment}{fragment}</body>")
     assert page.run("document.querySelectorAll('input[type=search]').length") == 2
+
+
+def test_drawings_of_a_cell_are_seen_with_and_without_scripts(
+    opened: Open, make_statistics: MakeStatistics
+) -> None:
+    """If it fails, a notebook that is not trusted has no charts, or a trusted one no tooltips."""
+    cell = html_fragment(view_of(make_statistics(10)))
+    page = opened(f"<!DOCTYPE html><title>t</title><body>{cell}</body>")
+    assert page.run("document.querySelectorAll('img').length") == 0
+    assert page.run("document.querySelectorAll('svg.spark').length") == 10
+    told = "Array.from(document.querySelectorAll('svg.spark title')).map(t => t.textContent)"
+    assert [each.startswith(HOSTILE) for each in page.run(told)].count(True) == 3
+    assert page.run("document.querySelector('.untrusted').offsetHeight") == 0
+    # As JupyterLab shows it where it does not trust: without style and script.
+    bare = re.sub(r"<style>.*?</style>|<script>.*?</script>", "", cell, flags=re.DOTALL)
+    page = opened(f"<!DOCTYPE html><title>t</title><body>{bare}</body>")
+    assert page.run("Array.from(document.images).every(each => each.naturalWidth > 50)") is True
+    assert page.run("document.images.length") == 20
+    assert page.run("document.querySelector('.untrusted').offsetHeight") > 0
 
 
 def test_a_card_stays_in_its_frame(opened: Open, tmp_path: Path) -> None:
