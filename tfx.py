@@ -20,8 +20,9 @@ from typing import Any
 
 from .components.tfx_face.face_modules import install, lookup, names_in, submodules
 
-#: Makes this module a package for Python; the modules in it are made on demand.
-__path__: list[str] = []
+#: Makes this module a package for Python, whose modules are made on demand: the folder is not
+#: there. Notebooks of TFX's guide look for its own by `tfx.__path__[0]`.
+__path__ = [os.path.join(os.path.dirname(__file__), "tfx")]
 
 install()
 # Importing TFX makes `tf.keras` Keras 2, for which its users' module files are written. It holds

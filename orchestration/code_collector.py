@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from ..components.base.node import Node
@@ -41,7 +42,7 @@ class CodeCollector:
                 found.update(self._from_module_file(node, module_file, set(found)))
             self._check_required(node, found)
             if node.executor and not is_framework_path(node.executor):
-                found[EXECUTOR_ENTRY] = self._one(node.executor)
+                found[EXECUTOR_ENTRY] = self._one(_executor(node.executor))
         except CodeError as error:
             error.node = error.node or node_id
             error.location = error.location or node.location
@@ -98,3 +99,12 @@ class CodeCollector:
             fingerprint=fingerprint(bundle, module, attribute),
             statements=slice_report(bundle, module, attribute),
         )
+
+
+def _executor(path: str) -> Any:
+    """An executor of the user's own: its path, or itself where the program that runs defines it."""
+    module, _, name = path.partition(":")
+    found: Any = sys.modules.get(module) if module == "__main__" else None
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return path if found is None else found

@@ -122,3 +122,25 @@ def test_nothing_there(project: Path) -> None:
     told = migrate("nowhere")
     assert told.exit_code == 2 and "nothing to migrate" in told.stderr, told.output
     assert "there is nothing to move" in migrate("plain.py").stderr
+
+
+def test_copied_examples_import_each_other(project: Path) -> None:
+    """If it fails, a folder of TFX's examples does not run once it is moved."""
+    folder = project / "penguin"
+    folder.mkdir()
+    (folder / "penguin_base.py").write_text("KEY = 1\n")
+    (folder / "module.py").write_text(
+        "from tfx.examples.penguin import penguin_base as base\n"
+        "from tfx.examples.penguin.penguin_base import KEY\n"
+        "from tfx.examples.penguin import elsewhere\n"
+        "print(base.KEY)\n"
+    )
+    result = migrate("penguin", "--write")
+    assert (folder / "module.py").read_text() == (
+        "import penguin_base as base\n"
+        "from penguin_base import KEY\n"
+        "from penstock.tfx.examples.penguin import elsewhere\n"
+        "print(base.KEY)\n"
+    )
+    assert "module.py:3" in result.output and "1 place needs a hand" in result.output
+    assert "copy the file into the project" in result.output

@@ -94,11 +94,18 @@ def OutputDict(**values: type) -> OutputValues:
     """Return annotation of a function component that returns values, by name.
 
     `-> OutputDict(loss=float)`: each name becomes an output whose value later nodes take
-    as a parameter.
+    as a parameter. A value that may be None is declared as `Optional[float]`.
     """
     made = OutputValues("OutputDict", (dict,), {})
     made.values = values
     return made
+
+
+def without_none(kind: Any) -> Any:
+    """The type `T` of an `Optional[T]`; any other type as it is."""
+    members = [member for member in typing.get_args(kind) if member is not type(None)]
+    optional = len(members) < len(typing.get_args(kind))
+    return members[0] if optional and len(members) == 1 else kind
 
 
 def _unwrap(annotation: Any) -> tuple[str | None, Any]:
@@ -170,9 +177,11 @@ class SpecReader:
                 expected="none, OutputDict(name=type, …) or a TypedDict",
                 got=repr(annotation),
                 location=self.location,
+                fix="-> OutputDict(result=int), and return {'result': 3}",
             )
         for name, kind in self.returned.items():
-            found = ValueTypes.BY_PYTHON_TYPE.get(typing.get_origin(kind) or kind)
+            inner = without_none(kind)
+            found = ValueTypes.BY_PYTHON_TYPE.get(typing.get_origin(inner) or inner)
             if found is None:
                 raise WiringError(
                     f"{self.owner}: returned value {name!r} has an unsupported type",

@@ -22,6 +22,8 @@ PropertyValue = int | float | str | bool
 
 #: Name of the custom property that holds an artifact's content digest.
 CONTENT_DIGEST = "content_digest"
+#: File of a value artifact, and TFX's custom property that says whether its value is None.
+VALUE_FILE, IS_NULL = "value", "__is_null__"
 
 
 class PropertyType(enum.Enum):
@@ -199,20 +201,81 @@ class SplitArtifact(Artifact):
 
 
 class ValueArtifact(Artifact):
-    """An artifact that is one value, kept in a file named `value` below its URI."""
+    """An artifact that is one value, in a file of TFX's form named `value` below its URI.
+
+    In TFX the URI is that of the file; such URIs are read as well.
+    """
 
     TYPE_NAME = "ValueArtifact"
+    #: What a value may be; any Python type where it names none.
+    PYTHON_TYPES: ClassVar[tuple[type, ...]] = ()
+
+    @property
+    def value_file(self) -> str:
+        """The file that holds the value."""
+        alone = self.uri.rpartition("/")[2] == VALUE_FILE and not os.path.isdir(self.uri)
+        return self.uri if alone else self.path(VALUE_FILE)
 
     def read(self) -> Any:
         """The value."""
-        with open(self.path("value"), encoding="utf-8") as file:
-            return json.load(file)
+        if self.custom_properties.get(IS_NULL) == 1:
+            return None
+        with open(self.value_file, "rb") as file:
+            return self.decode(file.read())
 
     def write(self, value: Any) -> None:
-        """Keeps `value`, which must be JSON-compatible."""
-        os.makedirs(self.uri, exist_ok=True)
-        with open(self.path("value"), "w", encoding="utf-8") as file:
-            json.dump(value, file)
+        """Keeps a value.
+
+        Raises:
+            DataError: It is not of the artifact's type.
+        """
+        data = b"" if value is None else self.encode(self._checked(value))
+        self.custom_properties[IS_NULL] = int(value is None)
+        os.makedirs(os.path.dirname(self.value_file), exist_ok=True)
+        with open(self.value_file, "wb") as file:
+            file.write(data if isinstance(data, bytes) else str(data).encode())
+
+    def encode(self, value: Any) -> bytes:
+        """The bytes of a value other than None: here its JSON."""
+        return json.dumps(value).encode()
+
+    def decode(self, serialized_value: bytes) -> Any:
+        """The value of such bytes."""
+        return json.loads(serialized_value)
+
+    @classmethod
+    def annotate_as(cls, type_annotation: type | None = None) -> type[ValueArtifact]:
+        """A type of its own for values of one meaning: `String_Model`, as TFX names it.
+
+        Args:
+            type_annotation: One of TFX's standard annotations, `Model` for instance.
+        """
+        if type_annotation is None:
+            return cls
+        name = f"{cls.__name__}_{type_annotation.__name__}"
+        fields = {"TYPE_NAME": f"{cls.TYPE_NAME}_{type_annotation.__name__}"}
+        return type(name, (cls,), {**fields, "__module__": cls.__module__})
+
+    def written_as_json(self, data: bytes) -> Any:
+        """What Penstock's first stores hold, all of whose values are JSON; None for others."""
+        try:
+            return None if IS_NULL in self.custom_properties else json.loads(data)
+        except ValueError:
+            return None
+
+    def _checked(self, value: Any) -> Any:
+        """The value; NumPy's scalars become what they hold."""
+        if not self.PYTHON_TYPES:
+            return value
+        found = value.item() if hasattr(value, "item") else value
+        misled = isinstance(found, bool) and bool not in self.PYTHON_TYPES
+        if misled or not isinstance(found, self.PYTHON_TYPES):
+            raise DataError(
+                f"an artifact of type {self.TYPE_NAME} cannot hold this value",
+                expected=" or ".join(each.__name__ for each in self.PYTHON_TYPES),
+                got=f"{found!r} ({type(found).__name__})",
+            )
+        return found
 
     @property
     def value(self) -> Any:

@@ -7,7 +7,9 @@ See `tfx.types.standard_artifacts`
 
 from __future__ import annotations
 
-from typing import ClassVar
+import base64
+import json
+from typing import Any, ClassVar
 
 from .artifact import Artifact, PropertyType, SplitArtifact, ValueArtifact
 
@@ -151,24 +153,65 @@ class Integer(ValueArtifact):
     """One whole number."""
 
     TYPE_NAME = "Integer"
+    PYTHON_TYPES = (int,)
 
 
 class Float(ValueArtifact):
     """One number."""
 
     TYPE_NAME = "Float"
+    PYTHON_TYPES = (float, int)
+
+    def encode(self, value: Any) -> bytes:
+        """Its digits, `NaN`, `Infinity` or `-Infinity`."""
+        return super().encode(float(value))
 
 
 class String(ValueArtifact):
     """One text."""
 
     TYPE_NAME = "String"
+    PYTHON_TYPES = (str,)
+
+    def encode(self, value: Any) -> bytes:
+        """The text itself, in UTF-8."""
+        return str(value).encode()
+
+    def decode(self, serialized_value: bytes) -> str:
+        """The text."""
+        found = self.written_as_json(serialized_value)
+        return found if isinstance(found, str) else serialized_value.decode()
 
 
 class Boolean(ValueArtifact):
     """One truth value."""
 
     TYPE_NAME = "Boolean"
+    PYTHON_TYPES = (bool,)
+
+    def encode(self, value: Any) -> bytes:
+        """`1` or `0`."""
+        return b"1" if value else b"0"
+
+    def decode(self, serialized_value: bytes) -> bool:
+        """The truth value."""
+        return bool(json.loads(serialized_value))
+
+
+class Bytes(ValueArtifact):
+    """Bytes."""
+
+    TYPE_NAME = "Bytes"
+    PYTHON_TYPES = (bytes,)
+
+    def encode(self, value: Any) -> bytes:
+        """The bytes themselves."""
+        return bytes(value)
+
+    def decode(self, serialized_value: bytes) -> bytes:
+        """The bytes."""
+        found = self.written_as_json(serialized_value)
+        return base64.b64decode(found) if isinstance(found, str) else serialized_value
 
 
 class JsonValue(ValueArtifact):

@@ -27,14 +27,14 @@ from .component import SpecNode
 
 @dataclass(frozen=True)
 class InputUri:
-    """Stands for the URI of an input artifact."""
+    """Stands for the URI of an input artifact; of a value, for its file."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class OutputUri:
-    """Stands for the URI of an output artifact."""
+    """Stands for the URI of an output artifact; of a value, for its file."""
 
     name: str
 

@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...utils.errors import ExecutionError
-from .artifact import PropertyValue
+from .artifact import PropertyValue, ValueArtifact
 from .executor import Task
 
 _ENGINES = ("docker", "podman")
+#: With which both end where it is not the container that failed, but they themselves.
+_NOT_STARTED = 125
 #: Names another container engine with Docker's command line, or gives the beginning of the
 #: command that runs a container, with options: `podman --log-level=error run --network=none`.
 ENGINE_VARIABLE = "PENSTOCK_CONTAINER_ENGINE"
@@ -58,8 +60,16 @@ class ContainerExecutor:
                     mounts += ["--volume", f"{artifact.uri}:{artifact.uri}:{mode}"]
         user = ["--user", f"{os.getuid()}:{os.getgid()}"]
         full = [*container_command(), "--rm", *user, *mounts, image, *command]
-        print("+", " ".join(full), flush=True)
+        print("+", shlex.join(full), flush=True)
         ended = subprocess.run(full, check=False)
+        if ended.returncode == _NOT_STARTED:
+            raise ExecutionError(
+                f"{os.path.basename(full[0])} could not start the container",
+                node=task.node_id,
+                got=f"exit code {_NOT_STARTED}, for image {image}",
+                fix="read the log for why: does the engine run, and is there such an image? "
+                f"{ENGINE_VARIABLE} names another engine",
+            )
         if ended.returncode != 0:
             raise ExecutionError(
                 f"the container ended with exit code {ended.returncode}",
@@ -79,4 +89,5 @@ class ContainerExecutor:
         if kind == "parameter":
             return str(task.parameters[name])
         source = task.inputs if kind == "input_uri" else task.outputs
-        return source[name][0].uri
+        found = source[name][0]
+        return found.value_file if isinstance(found, ValueArtifact) else found.uri

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import types
@@ -103,11 +104,16 @@ def _mismatch(
 
 
 def decode(value: Any, kind: Any, *, name: str, node: str | None = None) -> Any:
-    """Reads what `encode` wrote, as `kind`.
+    """Reads what `encode` wrote, as `kind`; a model also from its JSON text.
+
+    Such a text is what a runtime parameter, or an earlier node, gives where a model is wanted.
 
     Raises:
         ParameterError: The value is not acceptable as `kind`.
     """
+    if isinstance(value, str) and value.lstrip().startswith("{") and _field_names(kind):
+        with contextlib.suppress(ValueError):
+            value = json.loads(value)
     return validate(value, kind, name=name, node=node, location=None)
 
 

@@ -17,12 +17,18 @@ _DATA_VIEW = (
     "data views need struct2tensor, which TensorFlow's current releases do not load",
     "write tf.Examples with an example generator of your own",
 )
+_COPY = (
+    "the examples and templates of TFX are no part of Penstock",
+    "copy the file into the project, and import it from there",
+)
 
 #: (Reason, way out) by the beginning of a dotted name below `tfx`.
 ABSENT: dict[str, tuple[str, str]] = {
     "extensions.google_cloud_ai_platform": _CLOUD,
     "extensions.google_cloud_big_query": _BIG_QUERY,
     "extensions": _CLOUD,
+    "examples": _COPY,
+    "experimental.templates": _COPY,
     "components.experimental.data_view": _DATA_VIEW,
     "components.ModelValidator": (
         "ModelValidator was replaced by the Evaluator",

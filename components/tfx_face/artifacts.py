@@ -10,10 +10,8 @@ The standard types are the native ones. A type of one's own::
 
 from __future__ import annotations
 
-import base64
 import enum
 import json
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -114,45 +112,39 @@ class ValueArtifact(native.ValueArtifact):
         _declare(cls)
         super().__init_subclass__(**kwargs)
 
-    def decode(self, serialized_value: bytes) -> Any:
-        """The value of bytes; a type of one's own may know better."""
-        return json.loads(serialized_value)
 
-    def encode(self, value: Any) -> bytes:
-        """The bytes of a value; a type of one's own may know better."""
-        return json.dumps(value).encode()
-
-    def read(self) -> Any:
-        """The value."""
-        with open(self.path("value"), "rb") as file:
-            return self.decode(file.read())
-
-    def write(self, value: Any) -> None:
-        """Keeps the value."""
-        os.makedirs(self.uri, exist_ok=True)
-        data = self.encode(value)
-        with open(self.path("value"), "wb") as file:
-            file.write(data if isinstance(data, bytes) else str(data).encode())
-
-
-class Bytes(native.ValueArtifact):
-    """Bytes, kept as base64."""
-
-    TYPE_NAME = "Bytes"
-
-    def read(self) -> bytes:
-        """The value."""
-        return base64.b64decode(str(super().read()))
-
-    def write(self, value: bytes) -> None:
-        """Keeps the value."""
-        super().write(base64.b64encode(value).decode())
+#: Splits that example generators write by default.
+DEFAULT_EXAMPLE_SPLITS = ["train", "eval"]
 
 
 class DataView(native.Artifact):
     """How records of another format become tensors."""
 
     TYPE_NAME = "DataView"
+
+
+class Dataset(native.Artifact):
+    """Data of any kind."""
+
+    TYPE_NAME = "Dataset"
+
+
+class File(native.Artifact):
+    """A file."""
+
+    TYPE_NAME = "File"
+
+
+class Metrics(native.Artifact):
+    """Measures of any kind."""
+
+    TYPE_NAME = "Metrics"
+
+
+class Statistics(native.Artifact):
+    """Statistics of any kind."""
+
+    TYPE_NAME = "Statistics"
 
 
 def get_single_instance(artifacts: Sequence[native.Artifact]) -> Any:

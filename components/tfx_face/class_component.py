@@ -23,7 +23,7 @@ from ..base.container_component import ContainerComponent
 from ..base.node import Node
 from ..train.needed_libraries import uses_tensorflow
 from .component_spec import ComponentSpec
-from .executor_bases import BEAM_ARGS, EXTRA_FLAGS
+from .executor_bases import BEAM_ARGS, EXTRA_FLAGS, MESSAGES, TEXTS
 from .executor_spec import BeamExecutorSpec, ExecutorClassSpec, ExecutorContainerSpec
 
 #: Base of every node, for type hints.
@@ -103,6 +103,13 @@ class BaseComponent(TfxNode):
         self.tfx_spec = spec
         values = {**spec.inputs, **spec.exec_properties}
         self.bind(_native_spec(spec), (), values)
+        messages = {
+            name: declared.type.DESCRIPTOR.full_name
+            for name, declared in spec.PARAMETERS.items()
+            if declared.use_proto and declared.is_message and name in spec.exec_properties
+        }
+        if messages:
+            self.parameters[MESSAGES] = messages
         self._take_executor(custom_executor_spec or self.EXECUTOR_SPEC)
 
     @property
@@ -151,6 +158,12 @@ def adopt_executor(node: Node, spec: ExecutorClassSpec) -> None:
         node.parameters[BEAM_ARGS] = list(spec.beam_pipeline_args)
     if isinstance(spec, BeamExecutorSpec) or uses_tensorflow(found):
         vars(node)["preload"] = _HEAVY
+
+
+def replace_executor(node: Node, spec: ExecutorClassSpec) -> None:
+    """Lets a standard component be executed by a class with a `Do` method."""
+    adopt_executor(node, spec)
+    node.parameters[TEXTS] = True
 
 
 def _native_spec(spec: ComponentSpec) -> NativeSpec:

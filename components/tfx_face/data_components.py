@@ -17,7 +17,7 @@ from ..validate.statistics_gen import StatisticsGen as NativeStatisticsGen
 from .messages import plain
 from .stats_options import stats_options_parameter
 from .tfx_component import TfxComponent
-from .translation import exactly_one, given, message_or_none
+from .translation import exactly_one, given, known_code, message_or_none
 
 
 class StatisticsGen(TfxComponent, NativeStatisticsGen):
@@ -155,7 +155,7 @@ class ExampleDiff(TfxComponent, NativeExampleDiff):
     Args:
         examples_test: The records to examine.
         examples_base: The records that they are compared with.
-        config: How: an `ExampleDiffConfig`. Its `confusion_config` is not computed.
+        config: How: an `ExampleDiffConfig`.
         include_split_pairs: Pairs of splits.
     """
 
@@ -170,7 +170,7 @@ class ExampleDiff(TfxComponent, NativeExampleDiff):
     ) -> None:
         settings = plain(config)
         if isinstance(settings, dict):
-            settings = _without_confusion(settings)
+            settings = _without_zero_digits(settings)
         super().__init__(
             **given(
                 examples=examples_test,
@@ -181,9 +181,8 @@ class ExampleDiff(TfxComponent, NativeExampleDiff):
         )
 
 
-def _without_confusion(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _without_zero_digits(settings: Mapping[str, Any]) -> dict[str, Any]:
     skew = dict(settings.get("paired_example_skew") or {})
-    skew.pop("confusion_config", None)
     # In a message 0 and "not set" are the same; TFX rounds only where it is set.
     if not skew.get("float_round_ndigits"):
         skew.pop("float_round_ndigits", None)
@@ -231,6 +230,8 @@ class Transform(TfxComponent, NativeTransform):
         disable_statistics: bool = False,
         stats_options_updater_fn: Any = None,
     ) -> None:
+        module_file = known_code("Transform", "module_file", module_file)
+        preprocessing_fn = known_code("Transform", "preprocessing_fn", preprocessing_fn)
         exactly_one("Transform", module_file=module_file, preprocessing_fn=preprocessing_fn)
         super().__init__(
             **given(

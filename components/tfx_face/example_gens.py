@@ -24,6 +24,13 @@ from .message_fields import FILES
 from .tfx_component import TfxComponent
 from .translation import given, message_or_none
 
+#: Native generators, by what TFX's executors of file formats stand for.
+_NATIVE = {
+    "avro": NativeAvroExampleGen,
+    "csv": NativeCsvExampleGen,
+    "import": NativeImportExampleGen,
+    "parquet": NativeParquetExampleGen,
+}
 _PAYLOADS = FILES["example_gen_pb2"].enums["PayloadFormat"]
 _TF_EXAMPLE = _PAYLOADS["FORMAT_TF_EXAMPLE"]
 
@@ -43,7 +50,8 @@ def _read_arguments(
 def _described_output(output_config: Any) -> Any:
     found = message_or_none(output_config)
     # `Output(split_config=SplitConfig())` says nothing; natively it would need a field.
-    return None if found == {"split_config": {}} else found
+    empty = isinstance(found, dict) and found == {"split_config": {}}
+    return None if empty else found
 
 
 def check_payload_format(component: str, payload_format: Any) -> None:
@@ -133,7 +141,32 @@ class CustomExampleGen(TfxComponent):
     upstream_examples: OptionalInput[Examples] = None
     examples: Output[Examples] = output()
 
-    def adopt(self, custom_executor_spec: Any) -> None:
+    def __init__(
+        self,
+        custom_executor_spec: Any,
+        *,
+        input_base: Any = None,
+        input_config: Any = None,
+        output_config: Any = None,
+        custom_config: Any = None,
+        range_config: Any = None,
+        output_data_format: int | None = _TF_EXAMPLE,
+        output_file_format: int | None = 5,
+    ) -> None:
+        check_payload_format(type(self).__name__, output_data_format)
+        super().__init__(
+            **given(
+                input_base=input_base,
+                input_config=message_or_none(input_config),
+                output_config=_described_output(output_config),
+                custom_config=custom_config_text(custom_config),
+                range_config=message_or_none(range_config),
+                output_file_format=output_file_format,
+            )
+        )
+        self._adopt(custom_executor_spec)
+
+    def _adopt(self, custom_executor_spec: Any) -> None:
         """Takes the executor of the class, or one that is given.
 
         Raises:
@@ -177,7 +210,7 @@ class FileBasedExampleGen(CustomExampleGen):
             return super().__new__(cls)
         names = ("input_base", "input_config", "output_config", "custom_config", "range_config")
         named = {**dict(zip(names, args, strict=False)), **kwargs}
-        kind = {"avro": NativeAvroExampleGen, "parquet": NativeParquetExampleGen}[native]
+        kind = _NATIVE[native]
         arguments = _read_arguments(
             named.get("input_base"),
             named.get("input_config"),
@@ -197,18 +230,16 @@ class FileBasedExampleGen(CustomExampleGen):
         output_file_format: int | None = 5,
         custom_executor_spec: Any = None,
     ) -> None:
-        check_payload_format("FileBasedExampleGen", output_data_format)
         super().__init__(
-            **given(
-                input_base=input_base,
-                input_config=message_or_none(input_config),
-                output_config=_described_output(output_config),
-                custom_config=custom_config_text(custom_config),
-                range_config=message_or_none(range_config),
-                output_file_format=output_file_format,
-            )
+            custom_executor_spec,
+            input_base=input_base,
+            input_config=input_config,
+            output_config=output_config,
+            custom_config=custom_config,
+            range_config=range_config,
+            output_data_format=output_data_format,
+            output_file_format=output_file_format,
         )
-        self.adopt(custom_executor_spec)
 
 
 class QueryBasedExampleGen(CustomExampleGen):
@@ -236,17 +267,15 @@ class QueryBasedExampleGen(CustomExampleGen):
         output_file_format: int | None = 5,
         custom_executor_spec: Any = None,
     ) -> None:
-        check_payload_format("QueryBasedExampleGen", output_data_format)
         super().__init__(
-            **given(
-                input_config=message_or_none(input_config),
-                output_config=_described_output(output_config),
-                custom_config=custom_config_text(custom_config),
-                range_config=message_or_none(range_config),
-                output_file_format=output_file_format,
-            )
+            custom_executor_spec,
+            input_config=input_config,
+            output_config=output_config,
+            custom_config=custom_config,
+            range_config=range_config,
+            output_data_format=output_data_format,
+            output_file_format=output_file_format,
         )
-        self.adopt(custom_executor_spec)
 
 
 def custom_config_text(config: Any) -> Any:

@@ -9,22 +9,28 @@ def Do(self, input_dict, output_dict, exec_properties):
 from __future__ import annotations
 
 import abc
+import contextlib
+import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ...utils.logs import get_logger
-from ..base.artifact import Artifact, PropertyValue
+from ..base.artifact import VALUE_FILE, Artifact, PropertyValue, ValueArtifact
 from ..base.executor import Task
+from .messages import parse_message
 
 _log = get_logger(__name__)
 
 #: Parameters under which a node keeps what is for its executor's context.
 EXTRA_FLAGS, BEAM_ARGS = "tfx.extra_flags", "tfx.beam_pipeline_args"
-#: Names of messages' classes, by parameter, for those that are given as messages.
+#: Parameter of standard components with an executor of one's own, which finds dicts and
+#: messages as JSON texts.
+TEXTS = "tfx.texts"
+#: Full names of messages by parameter, for those that `Do` finds as messages.
 MESSAGES = "tfx.messages"
-_OWN = (EXTRA_FLAGS, BEAM_ARGS, MESSAGES)
+_OWN = (EXTRA_FLAGS, BEAM_ARGS, TEXTS, MESSAGES)
 
 
 @dataclass
@@ -82,11 +88,12 @@ class BaseExecutor(abc.ABC):
     def execute(self, task: Task) -> Mapping[str, PropertyValue] | None:
         """Runs `Do` for an execution."""
         ready = type(self)(context=make_context(task))
-        ready.Do(
-            {name: list(found) for name, found in task.inputs.items()},
-            {name: list(found) for name, found in task.outputs.items()},
-            {name: value for name, value in task.parameters.items() if name not in _OWN},
-        )
+        with values_as_files(task):
+            ready.Do(
+                {name: list(found) for name, found in task.inputs.items()},
+                {name: list(found) for name, found in task.outputs.items()},
+                _exec_properties(task.parameters),
+            )
         return None
 
     def _get_tmp_dir(self) -> str:
@@ -131,6 +138,34 @@ class EmptyExecutor(BaseExecutor):
         exec_properties: dict[str, Any],
     ) -> None:
         """Does nothing."""
+
+
+def _exec_properties(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters as `Do` finds them."""
+    found = {name: value for name, value in parameters.items() if name not in _OWN}
+    for name, full_name in (parameters.get(MESSAGES) or {}).items():
+        found[name] = parse_message(full_name, found[name])
+    if not parameters.get(TEXTS):
+        return found
+    return {
+        name: json.dumps(value, sort_keys=True) if isinstance(value, dict) else value
+        for name, value in found.items()
+    }
+
+
+@contextlib.contextmanager
+def values_as_files(task: Task) -> Iterator[None]:
+    """Lets the URIs of value artifacts be those of their files for a while, as in TFX."""
+    every = [one for found in (*task.inputs.values(), *task.outputs.values()) for one in found]
+    values = {one: one.uri for one in every if isinstance(one, ValueArtifact)}
+    for one in values:
+        one.uri = one.value_file
+    try:
+        yield
+    finally:
+        for one, uri in values.items():
+            # One that the user's code has set stays.
+            one.uri = uri if one.uri in (uri, f"{uri}/{VALUE_FILE}") else one.uri
 
 
 def make_context(task: Task) -> _Context:

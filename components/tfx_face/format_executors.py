@@ -6,6 +6,18 @@ from __future__ import annotations
 from .executor_bases import BaseBeamExecutor, BaseExecutor, EmptyExecutor
 
 
+class CsvExecutor(EmptyExecutor, BaseBeamExecutor):
+    """Stands for the native `CsvExampleGen`."""
+
+    native_component = "csv"
+
+
+class ImportExecutor(EmptyExecutor, BaseBeamExecutor):
+    """Stands for the native `ImportExampleGen`."""
+
+    native_component = "import"
+
+
 class AvroExecutor(EmptyExecutor, BaseBeamExecutor):
     """Stands for the native `AvroExampleGen`."""
 

@@ -12,12 +12,10 @@ threshold: tfx.dsl.components.Parameter[float] = 0.5,
 from __future__ import annotations
 
 import sys
-import typing
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from ..base.annotations import Input, Marker, Output, OutputValues, Parameter, read_annotations
-from ..base.annotations import OutputDict as NativeOutputDict
+from ..base.annotations import Input, Marker, Output, OutputDict, Parameter, read_annotations
 from ..base.function_component import FunctionComponent, FunctionNode
 from .class_component import TfxNode
 from .executor_bases import BEAM_ARGS
@@ -45,20 +43,6 @@ class BeamComponentParameter:
         """The annotation; what is in the brackets is for readers."""
         del kind
         return Annotated[Any, Marker("parameter"), cls]
-
-
-def OutputDict(**values: Any) -> OutputValues:
-    """Return annotation of a function that returns values, by name.
-
-    A value that may be None, as in `Optional[float]`, is declared by its other type.
-    """
-    return NativeOutputDict(**{name: _without_none(kind) for name, kind in values.items()})
-
-
-def _without_none(kind: Any) -> Any:
-    members = [member for member in typing.get_args(kind) if member is not type(None)]
-    optional = len(members) < len(typing.get_args(kind))
-    return members[0] if optional and len(members) == 1 else kind
 
 
 class TfxFunctionNode(TfxNode, FunctionNode):

@@ -11,7 +11,7 @@ from ..base.annotations import ComponentSpec
 from ..base.artifact import PropertyValue
 from ..base.executor import Task
 from ..base.function_executor import FunctionExecutor
-from .executor_bases import BEAM_ARGS
+from .executor_bases import BEAM_ARGS, values_as_files
 from .function_components import TfxFunctionComponent
 
 
@@ -41,7 +41,8 @@ class TfxFunctionExecutor(FunctionExecutor):
             return declared.function(**arguments)
 
         called = cast(Callable[..., Any], _Called(declared.spec, call))
-        return super().execute(replace(task, code={**task.code, "function": called}))
+        with values_as_files(task):
+            return super().execute(replace(task, code={**task.code, "function": called}))
 
 
 def _beam_pipeline(task: Task) -> Any:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import re
@@ -21,6 +22,7 @@ P = TypeVar("P")
 #: What parameters of TFX may hold.
 JsonableType = Any
 
+_FIRST_DAY = datetime.date(1970, 1, 1).toordinal()
 _WARMUP = ("assets.extra", "tf_serving_warmup_requests")
 
 
@@ -272,6 +274,17 @@ def make_default_output_config(input_config: Any) -> Any:
         return file.Output(split_config=file.SplitConfig())
     splits = [{"name": "train", "hash_buckets": 2}, {"name": "eval", "hash_buckets": 1}]
     return file.Output(split_config=file.SplitConfig(splits=splits))
+
+
+def date_to_span_number(year: int, month: int, day: int) -> int:
+    """The span of a day: how many days it is after 1970-01-01."""
+    return datetime.date(year, month, day).toordinal() - _FIRST_DAY
+
+
+def span_number_to_date(span: int) -> tuple[int, int, int]:
+    """Year, month and day of a span."""
+    found = datetime.date.fromordinal(span + _FIRST_DAY)
+    return found.year, found.month, found.day
 
 
 def dict_to_example(instance: dict[str, Any]) -> Any:

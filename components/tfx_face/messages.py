@@ -118,6 +118,16 @@ def is_message(value: Any) -> bool:
     return hasattr(value, "DESCRIPTOR") and hasattr(value, "ListFields")
 
 
+def parse_message(full_name: str, text: str) -> Any:
+    """The message of a full name (`penstock.tfx.trainer_pb2.TrainArgs`) from its JSON text."""
+    from google.protobuf import descriptor_pool, json_format, message_factory
+
+    if full_name.startswith(_PACKAGE):
+        message_file(full_name.removeprefix(_PACKAGE).split(".", 1)[0])
+    descriptor = descriptor_pool.Default().FindMessageTypeByName(full_name)
+    return json_format.Parse(text, message_factory.GetMessageClass(descriptor)())
+
+
 def plain(value: Any) -> Any:
     """`value` with every protocol buffer in it as the dict of its fields that are set."""
     if is_message(value):

@@ -6,20 +6,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...utils.errors import CodeError, PenstockError, WiringError
+from ...utils.errors import CodeError, PenstockError
 from ...utils.source_location import caller_location
 from ...utils.user_code import collect, defined_names
 from ..analyze.bulk_inferrer import BulkInferrer as NativeBulkInferrer
 from ..analyze.evaluator import Evaluator as NativeEvaluator
+from ..base.annotations import OptionalInput, Output, Parameter, output
+from ..base.artifact_types import InfraBlessing, Model, ModelBlessing, PushedModel
 from ..base.channel import Channel
 from ..push.pusher import Pusher as NativePusher
 from ..serve.infra_validator import InfraValidator as NativeInfraValidator
 from ..train.trainer import Trainer as NativeTrainer
 from ..train.tuner import Tuner as NativeTuner
-from .class_component import adopt_executor
+from .class_component import replace_executor
 from .messages import plain
 from .tfx_component import TfxComponent
-from .translation import exactly_one, given, message_or_none, own_executor, refuse
+from .translation import exactly_one, given, known_code, message_or_none, own_executor, refuse
 
 _KERAS = "penstock.components.tfx_face.keras_executors"
 
@@ -61,6 +63,8 @@ class Trainer(TfxComponent, NativeTrainer):
         custom_executor_spec: Any = None,
     ) -> None:
         own = own_executor(custom_executor_spec)
+        module_file = known_code("Trainer", "module_file", module_file)
+        run_fn = known_code("Trainer", "run_fn", run_fn)
         exactly_one("Trainer", examples=examples, transformed_examples=transformed_examples)
         if own is None:
             exactly_one("Trainer", module_file=module_file, run_fn=run_fn)
@@ -81,7 +85,7 @@ class Trainer(TfxComponent, NativeTrainer):
         )
         if own is not None:
             vars(self)["entry_points"] = ()
-            adopt_executor(self, own)
+            replace_executor(self, own)
 
 
 def _refuse_estimators(module_file: Any) -> None:
@@ -140,6 +144,8 @@ class Tuner(TfxComponent, NativeTuner):
         tune_args: Any = None,
         custom_config: Mapping[str, Any] | None = None,
     ) -> None:
+        module_file = known_code("Tuner", "module_file", module_file)
+        tuner_fn = known_code("Tuner", "tuner_fn", tuner_fn)
         exactly_one("Tuner", module_file=module_file, tuner_fn=tuner_fn)
         super().__init__(
             **given(
@@ -190,6 +196,7 @@ class Evaluator(TfxComponent, NativeEvaluator):
     ) -> None:
         refuse("Evaluator", "feature_slicing_spec", feature_slicing_spec,
                "name slices in eval_config.slicing_specs")  # fmt: skip
+        module_file = known_code("Evaluator", "module_file", module_file)
         if module_file is not None and module_path is not None:
             exactly_one("Evaluator", module_file=module_file, module_path=module_path)
         super().__init__(
@@ -266,6 +273,20 @@ def _native_serving(spec: Any) -> Any:
     return found
 
 
+class OwnPusher(TfxComponent):
+    """A pusher whose executor is the user's: what it is given is for that alone."""
+
+    type_name = NativePusher.type_name
+    executor = "penstock.components.tfx_face.executor_bases:BaseExecutor"
+
+    model: OptionalInput[Model] = None
+    model_blessing: OptionalInput[ModelBlessing] = None
+    infra_blessing: OptionalInput[InfraBlessing] = None
+    push_destination: Parameter[Any] = None
+    custom_config: Parameter[Any] = None
+    pushed_model: Output[PushedModel] = output()
+
+
 class Pusher(TfxComponent, NativePusher):
     """Pushes a blessed model to where it is served.
 
@@ -280,6 +301,31 @@ class Pusher(TfxComponent, NativePusher):
 
     type_name = NativePusher.type_name
 
+    def __new__(
+        cls,
+        model: Channel | None = None,
+        model_blessing: Channel | None = None,
+        infra_blessing: Channel | None = None,
+        push_destination: Any = None,
+        custom_config: Mapping[str, Any] | None = None,
+        custom_executor_spec: Any = None,
+    ) -> Any:
+        """The pusher; another one where its executor is the user's."""
+        own = own_executor(custom_executor_spec)
+        if own is None:
+            return super().__new__(cls)
+        made = OwnPusher(
+            **given(
+                model=model,
+                model_blessing=model_blessing,
+                infra_blessing=infra_blessing,
+                push_destination=push_destination,
+                custom_config=custom_config,
+            )
+        ).with_id(cls.__name__)
+        replace_executor(made, own)
+        return made
+
     def __init__(
         self,
         model: Channel | None = None,
@@ -289,19 +335,10 @@ class Pusher(TfxComponent, NativePusher):
         custom_config: Mapping[str, Any] | None = None,
         custom_executor_spec: Any = None,
     ) -> None:
-        own = own_executor(custom_executor_spec)
-        if own is not None:
-            raise WiringError(
-                "a Pusher with an executor of your own is a component of your own",
-                expected="a push_destination",
-                got=repr(own.executor_class),
-                location=caller_location(),
-                fix="declare it as a class with SPEC_CLASS and EXECUTOR_SPEC",
-            )
+        del custom_config, custom_executor_spec
         if model is None and infra_blessing is not None and infra_blessing.producer is not None:
             # The blessing holds a copy with warm-up requests; this is what it was made from.
             model = infra_blessing.producer.inputs.get("model")
-        del custom_config
         super().__init__(
             **given(
                 model=model,

@@ -7,10 +7,12 @@ names of both are in it.
 
 from __future__ import annotations
 
+from .component_keys import KEYS
 from .message_fields import FILES
 
 _FACE = "components.tfx_face."
 _RUNNERS = "orchestration.runners.tfx_runners"
+_STORE = "orchestration.runners.tfx_store"
 
 
 def _from(module: str, *names: str) -> dict[str, str]:
@@ -66,6 +68,9 @@ MODULES: dict[str, dict[str, str]] = {
         _FACE + "example_gens", "FileBasedExampleGen", "QueryBasedExampleGen"
     ),
     "components.example_gen.csv_example_gen.component": _class("example_gens", "CsvExampleGen"),
+    "components.example_gen.csv_example_gen.executor": {
+        "Executor": f"{_FACE}format_executors:CsvExecutor"
+    },
     "components.example_gen.custom_executors.avro_executor": {
         "Executor": f"{_FACE}format_executors:AvroExecutor"
     },
@@ -75,11 +80,16 @@ MODULES: dict[str, dict[str, str]] = {
     "components.example_gen.import_example_gen.component": _class(
         "example_gens", "ImportExampleGen"
     ),
+    "components.example_gen.import_example_gen.executor": {
+        "Executor": f"{_FACE}format_executors:ImportExecutor"
+    },
     "components.example_gen.utils": _from(
         _FACE + "io_utils",
+        "date_to_span_number",
         "dict_to_example",
         "make_default_input_config",
         "make_default_output_config",
+        "span_number_to_date",
     ),
     "components.example_validator.component": _class("data_components", "ExampleValidator"),
     "components.infra_validator.component": _class("model_components", "InfraValidator"),
@@ -123,6 +133,9 @@ MODULES: dict[str, dict[str, str]] = {
     "dsl.component.experimental.placeholders": _from(
         _FACE + "container_components", *_PLACEHOLDERS
     ),
+    # Under these names the guide has them.
+    "dsl.components": _class("container_components", "create_container_component"),
+    "dsl.placeholders": _from(_FACE + "container_components", *_PLACEHOLDERS),
     "dsl.components.base.base_beam_component": _class("class_component", "BaseBeamComponent"),
     "dsl.components.base.base_beam_executor": _class("executor_bases", "BaseBeamExecutor"),
     "dsl.components.base.base_component": _class("class_component", "BaseComponent"),
@@ -172,6 +185,16 @@ MODULES: dict[str, dict[str, str]] = {
     "orchestration.experimental.interactive.interactive_context": _from(
         _RUNNERS, "InteractiveContext"
     ),
+    # IPython asks an extension for its file.
+    "orchestration.experimental.interactive.notebook_extensions.skip": _from(
+        "orchestration.runners.notebook.skip_magic", "__file__", "load_ipython_extension"
+    ),
+    "orchestration.experimental.interactive.standard_visualizations": _from(
+        _STORE, "register_standard_visualizations"
+    ),
+    "orchestration.experimental.interactive.visualizations": _from(
+        _STORE, "ArtifactVisualization", "ArtifactVisualizationRegistry", "get_registry"
+    ),
     "orchestration.experimental": _from(
         _RUNNERS, "AirflowDagRunner", "AirflowPipelineConfig", "BeamDagRunner"
     ),
@@ -183,6 +206,7 @@ MODULES: dict[str, dict[str, str]] = {
         _RUNNERS, "KubeflowV2DagRunner", "KubeflowV2DagRunnerConfig"
     ),
     "orchestration.local.local_dag_runner": _from(_RUNNERS, "LocalDagRunner"),
+    "orchestration.metadata": _from(_STORE, "Metadata"),
     "orchestration.pipeline": _from(
         _FACE + "tfx_pipeline",
         "ExecutionMode",
@@ -190,6 +214,9 @@ MODULES: dict[str, dict[str, str]] = {
         "PipelineInputs",
         "ROOT_PARAMETER",
         "RunOptions",
+    ),
+    "orchestration.portable.mlmd.execution_lib": _from(
+        _STORE, "get_input_artifacts", "get_output_artifacts"
     ),
     **{f"proto.{file}": _file_messages(file) for file in FILES if file != "run_state_pb2"},
     "proto.orchestration.run_state_pb2": _file_messages("run_state_pb2"),
@@ -199,9 +226,17 @@ MODULES: dict[str, dict[str, str]] = {
         **_class("component_spec", "ComponentSpec"),
     },
     "types.artifact": _from(
-        _FACE + "artifacts", "Artifact", "ArtifactState", "Property", "PropertyType"
+        _FACE + "artifacts",
+        "Artifact",
+        "ArtifactState",
+        "DEFAULT_EXAMPLE_SPLITS",
+        "Property",
+        "PropertyType",
     ),
-    "types.artifact_utils": _from(_FACE + "artifacts", *_ARTIFACT_UTILS),
+    "types.artifact_utils": {
+        **_from(_FACE + "artifacts", *_ARTIFACT_UTILS),
+        **_from(_STORE, "deserialize_artifact", "deserialize_artifacts"),
+    },
     "types.channel": _from(_FACE + "channels", "BaseChannel", "Channel", "OutputChannel", "union"),
     "types.channel_utils": _from(
         _FACE + "channels",
@@ -214,11 +249,15 @@ MODULES: dict[str, dict[str, str]] = {
     "types.component_spec": _from(
         _FACE + "component_spec", "ChannelParameter", "ComponentSpec", "ExecutionParameter"
     ),
+    "types.experimental.simple_artifacts": _from(
+        _FACE + "artifacts", "Dataset", "File", "Metrics", "Statistics"
+    ),
     "types.standard_artifacts": {
         **_from("components.base.artifact_types", "ExternalArtifact"),
         **_from("components.validate.example_diff", "ExamplesDiff"),
         **_class("artifacts", "DataView"),
     },
+    "types.standard_component_specs": _from(_FACE + "component_keys", *KEYS),
     "types.value_artifact": _class("artifacts", "ValueArtifact"),
     "utils.io_utils": _from(
         _FACE + "io_utils",

@@ -158,6 +158,7 @@ PUBLIC: dict[str, dict[str, str]] = {
         **_from(
             _TYPES[:-1],
             "Boolean",
+            "Bytes",
             "ExampleAnomalies",
             "ExampleStatistics",
             "Examples",
@@ -178,7 +179,6 @@ PUBLIC: dict[str, dict[str, str]] = {
             "TransformGraph",
             "TunerResults",
         ),
-        **_from(_FACE + "artifacts", "Bytes"),
     },
     "utils": _from(_FACE + "io_utils", "JsonableType", "parse_pbtxt_file"),
 }

@@ -23,7 +23,7 @@ def stats_options_parameter(options: Any) -> Any:
     """A `tfdv.StatsOptions` as a dict of the options that differ from TFDV's defaults.
 
     Raises:
-        ParameterError: It holds functions, which cannot be written down, or a schema.
+        ParameterError: It holds functions, which cannot be written down.
     """
     if options is None or not hasattr(options, "to_json"):
         return options
@@ -36,14 +36,6 @@ def stats_options_parameter(options: Any) -> Any:
                 location=caller_location(),
                 fix="use slicing_config, or a component of your own",
             )
-    if getattr(options, "schema", None) is not None:
-        raise ParameterError(
-            "stats_options holds a schema",
-            expected="the schema as the component's input",
-            got="stats_options.schema",
-            location=caller_location(),
-            fix="StatisticsGen(schema=ImportSchemaGen(schema_file=…).outputs['schema'], …)",
-        )
     from ..validate.stats_options import StatsOptions
 
     default = _plain_options(type(options)())
@@ -64,4 +56,6 @@ def _plain_options(options: Any) -> dict[str, Any]:
     found["slicing_config"] = plain(slicing) if is_message(slicing) else None
     vocabularies = getattr(options, "vocab_paths", None)
     found["vocab_paths"] = dict(vocabularies) if vocabularies else None
+    schema = getattr(options, "schema", None)
+    found["schema_text"] = str(schema) if schema is not None else None
     return found

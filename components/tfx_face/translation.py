@@ -7,7 +7,7 @@ from typing import Any
 
 from ...utils.errors import ParameterError, WiringError
 from ...utils.source_location import caller_location
-from ..base.expression import Expression
+from ..base.expression import Expression, RuntimeParameter
 from .executor_spec import ExecutorClassSpec
 from .messages import plain
 
@@ -53,6 +53,25 @@ def exactly_one(component: str, **arguments: Any) -> None:
             got=" and ".join(found) or "neither",
             location=caller_location(),
         )
+
+
+def known_code(component: str, name: str, value: Any) -> Any:
+    """A module file or function, which travels with the pipeline: of a parameter, the default.
+
+    Raises:
+        ParameterError: It is a runtime parameter without a default.
+    """
+    if not isinstance(value, RuntimeParameter):
+        return value
+    if value.default is None:
+        raise ParameterError(
+            f"{component} needs to know {name} when the pipeline is compiled",
+            expected="a path or a dotted name, or a RuntimeParameter with a default",
+            got=f"RuntimeParameter({value.name!r})",
+            location=caller_location(),
+            fix="the code travels with the pipeline; give it by its path",
+        )
+    return value.default
 
 
 def own_executor(spec: Any) -> ExecutorClassSpec | None:

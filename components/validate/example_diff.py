@@ -15,11 +15,24 @@ class ExamplesDiff(SplitArtifact):
     """Differences between pairs of records, in `SplitPair-<test>_<base>/` for each pair of splits.
 
     `skew_stats-*` holds TFDV's `FeatureSkew` for each feature that differs, `match_stats-*`
-    its `MatchStats`, and `sample_pairs-*` a sample of `SkewPair`: TFRecord files all.
+    its `MatchStats`, `sample_pairs-*` a sample of `SkewPair`, and `confusion-*` its
+    `ConfusionCount`, where asked for: TFRecord files all.
     """
 
     TYPE_NAME = "ExamplesDiff"
     PROPERTIES = {"split_names": PropertyType.STRING}
+
+
+class ConfusionConfig(BaseModel):
+    """A feature whose pairs of values are counted: a text, one in each record.
+
+    Attributes:
+        feature_name: The feature.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    feature_name: str
 
 
 class PairedExampleSkew(BaseModel):
@@ -33,6 +46,7 @@ class PairedExampleSkew(BaseModel):
             compares them as they are.
         allow_duplicate_identifiers: Whether to compare each with each where several records
             have the same identifiers; else such records are passed over.
+        confusion_config: Features whose pairs of values are counted.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -42,6 +56,7 @@ class PairedExampleSkew(BaseModel):
     ignore_features: list[str] = []
     float_round_ndigits: int | None = Field(default=None, ge=0)
     allow_duplicate_identifiers: bool = False
+    confusion_config: list[ConfusionConfig] = []
 
 
 class ExampleDiffConfig(BaseModel):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
+import pyarrow as pa
 import tensorflow as tf
 from tensorflow_data_validation.skew import feature_skew_detector as detector
 
@@ -27,6 +28,13 @@ _log = logging.getLogger(__name__)
 
 #: Beginnings of the names of the files of a pair of splits.
 STATS_PREFIX, SAMPLE_PREFIX, MATCH_PREFIX = "skew_stats", "sample_pairs", "match_stats"
+CONFUSION_PREFIX = "confusion"
+_TEXTS = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+)
 
 #: Records read at a time; they are turned into messages one by one.
 _BATCH_ROWS = 1_024
@@ -81,15 +89,30 @@ class ExampleDiffExecutor:
 
 
 def _check_features(how: PairedExampleSkew, examples: Examples, node: str) -> None:
-    names = examples_schema(examples).names
-    for name in how.identifier_features:
+    schema = examples_schema(examples)
+    names = schema.names
+    counted = [each.feature_name for each in how.confusion_config]
+    asked = [("identifier_features", name) for name in how.identifier_features]
+    for option, name in (*asked, *(("confusion_config", name) for name in counted)):
         if name not in names:
             raise ParameterError(
-                f"identifier_features names {name!r}, which is no feature of the examples",
+                f"{option} names {name!r}, which is no feature of the examples",
                 node=node,
                 expected=", ".join(names),
                 got=name,
                 suggestion=nearest(name, names),
+                location=examples.uri,
+            )
+
+    for name in counted:
+        kind = schema.field(name).type
+        kind = getattr(kind, "value_type", kind)
+        if not any(check(kind) for check in _TEXTS):
+            raise ParameterError(
+                f"confusion_config names {name!r}, which is no text",
+                node=node,
+                expected="a feature of one text in each record",
+                got=str(kind),
                 location=examples.uri,
             )
 
@@ -118,12 +141,16 @@ def _compare(sides: Any, how: PairedExampleSkew, folder: str, label: str) -> Non
         sample_size=how.skew_sample_size,
         float_round_ndigits=how.float_round_ndigits,
         allow_duplicate_identifiers=how.allow_duplicate_identifiers,
+        confusion_configs=[detector.ConfusionConfig(c.feature_name) for c in how.confusion_config],
     )
     for key, prefix, sink in (
         (detector.SKEW_RESULTS_KEY, STATS_PREFIX, detector.skew_results_sink),
         (detector.SKEW_PAIRS_KEY, SAMPLE_PREFIX, detector.skew_pair_sink),
         (detector.MATCH_STATS_KEY, MATCH_PREFIX, detector.match_stats_sink),
+        (detector.CONFUSION_KEY, CONFUSION_PREFIX, detector.confusion_count_sink),
     ):
+        if key not in compared:
+            continue
         _ = compared[key] | f"Write[{label}, {prefix}]" >> sink(os.path.join(folder, prefix))
 
 

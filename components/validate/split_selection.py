@@ -6,6 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...utils.errors import ParameterError, nearest
+from ...utils.logs import get_logger
+
+_log = get_logger(__name__)
 
 
 def remaining_splits(
@@ -13,18 +16,25 @@ def remaining_splits(
 ) -> list[str]:
     """`splits` without those excluded, in order.
 
+    A name like none of the splits is passed over with a warning: what comes after a node that
+    left a split out may leave it out as well.
+
     Raises:
-        ParameterError: A split to exclude is not there, or none is left.
+        ParameterError: A name looks like a misspelt split, or none is left.
     """
     for name in exclude_splits:
-        if name not in splits:
+        if name in splits:
+            continue
+        near = nearest(name, splits)
+        if near:
             raise ParameterError(
                 f"exclude_splits names {name!r}, which is no split of the input",
                 node=node,
                 expected=", ".join(splits),
                 got=name,
-                suggestion=nearest(name, splits),
+                suggestion=near,
             )
+        _log.warning("%s: there is no split %r to exclude: %s", node, name, ", ".join(splits))
     left = [name for name in splits if name not in exclude_splits]
     if not left:
         raise ParameterError(

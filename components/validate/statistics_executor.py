@@ -9,8 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 import tensorflow_data_validation as tfdv
-from google.protobuf import json_format
+from google.protobuf import json_format, text_format
 from tensorflow_data_validation.utils import slicing_util
+from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx_bsl.arrow import sql_util
 from tfx_bsl.public.proto import slicing_spec_pb2
 
@@ -61,13 +62,13 @@ class StatisticsExecutor:
         options = task.parameter("stats_options", StatsOptions | None) or StatsOptions()
         excluded = task.parameter("exclude_splits", list[str])
         splits = remaining_splits(examples.splits, excluded, task.node_id)
-        schema = task.optional_input("schema", Schema)
+        schema = _schema(task, options)
         work = _Work(
             examples,
             _columns(options, tfdv_schema(examples).names, task.node_id),
             options.desired_batch_size or BATCH_ROWS,
             options.sample_rate,
-            _tfdv_options(options, read_schema(schema) if schema else None),
+            _tfdv_options(options, schema),
         )
         _check_queries(options.slice_queries, work.schema, task.node_id)
         statistics = task.output("statistics", ExampleStatistics)
@@ -147,9 +148,7 @@ def _on_beam(
         yield split, message
 
 
-def _needs_beam(
-    options: StatsOptions, schema: Schema | None, beam_pipeline_args: Sequence[str]
-) -> bool:
+def _needs_beam(options: StatsOptions, schema: Any, beam_pipeline_args: Sequence[str]) -> bool:
     if options.use_sketch_based_topk_uniques is False or (
         options.label_feature is not None and schema is not None
     ):
@@ -205,11 +204,31 @@ def _check_queries(queries: Sequence[str], schema: pa.Schema, node: str) -> None
             ) from None
 
 
+def _schema(task: Task, options: StatsOptions) -> Any:
+    """The schema that is the input, or in the options, or None."""
+    found = task.optional_input("schema", Schema)
+    if options.schema_text is None:
+        return read_schema(found) if found else None
+    if found:
+        raise ParameterError(
+            "the schema is given twice",
+            node=task.node_id,
+            expected="the input schema, or one in stats_options",
+            got="both",
+        )
+    try:
+        return text_format.Parse(options.schema_text, schema_pb2.Schema())
+    except text_format.ParseError as error:
+        raise ParameterError(
+            "stats_options.schema_text is no schema", node=task.node_id, got=str(error)
+        ) from None
+
+
 def _tfdv_options(options: StatsOptions, schema: Any) -> tfdv.StatsOptions:
     """TFDV's form of the options; sampling and selecting are done before TFDV."""
     own = {"sample_rate", "feature_allowlist", "per_feature_weight_override", "slicing_config"}
     # What TFDV writes is merged again at once; its own partitions are for writing.
-    own |= {"experimental_result_partitions", "use_sketch_based_topk_uniques"}
+    own |= {"experimental_result_partitions", "use_sketch_based_topk_uniques", "schema_text"}
     overrides = options.per_feature_weight_override
     slicing = options.slicing_config
     return tfdv.StatsOptions(

@@ -4,7 +4,7 @@
 See https://www.tensorflow.org/tfx/data_validation/api_docs/python/tfdv/StatsOptions.
 All that can be written down are here. Those that cannot are functions (`generators`,
 `experimental_slice_functions`, `per_feature_stats_config`), which TFDV does not serialize
-either, and `schema`, which is an input of `StatisticsGen`.
+either, and `schema`, which is an input of `StatisticsGen`, or `schema_text` here.
 """
 
 from __future__ import annotations
@@ -91,6 +91,7 @@ class StatsOptions(BaseModel):
             work.
         experimental_filter_read_paths: TFDV's, to read only the features in
             `feature_allowlist`: done always.
+        schema_text: A schema as protocol buffer text, instead of the input `schema`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -120,6 +121,7 @@ class StatsOptions(BaseModel):
     experimental_result_partitions: int = Field(default=1, ge=1)
     experimental_num_feature_partitions: int = Field(default=1, ge=1)
     experimental_filter_read_paths: bool = False
+    schema_text: str | None = None
 
     @model_validator(mode="after")
     def _slices_are_given_once(self) -> Self:

@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ...components.base.artifact import Artifact, PropertyValue
+from ...components.base.artifact import IS_NULL, Artifact, PropertyValue
 from ...components.base.artifact_types import TransformCache
 from ...utils.errors import FingerprintError
 from ...utils.hashing import digest_json
@@ -106,5 +106,5 @@ def _telling(artifact: Artifact) -> dict[str, PropertyValue]:
     return {
         key: value
         for key, value in artifact.custom_properties.items()
-        if key in ("payload_format", "blessed", "flavor")
+        if key in ("payload_format", "blessed", "flavor", IS_NULL)
     }

@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
+from ...components.base.artifact import Artifact, ValueArtifact, artifact_from_dict
 from ...components.base.node import Node
 from ...components.tfx_face.tfx_pipeline import metadata_setting
 from ...utils.errors import ParameterError
 from ...utils.source_location import caller_location
+from ...utils.user_code import loading_module
 from ..pipeline import Pipeline
 from .airflow.airflow_dag_runner import AirflowDagRunner as NativeAirflowDagRunner
 from .beam.beam_dag_runner import BeamDagRunner as NativeBeamDagRunner
@@ -21,6 +22,7 @@ from .kubeflow.pod_settings import PodSettings
 from .local.local_runner import LocalRunner
 from .local.progress import progress_for
 from .local.selection import Selection
+from .notebook.cell_result import CellResult
 from .notebook.interactive_context import InteractiveContext as NativeInteractiveContext
 from .run_result import RunResult
 
@@ -58,7 +60,7 @@ class LocalDagRunner:
     def __init__(self, config: PipelineConfig | None = None) -> None:
         self.config = config
 
-    def run(self, pipeline: Pipeline, run_options: Any = None, **kwargs: Any) -> RunResult:
+    def run(self, pipeline: Pipeline, run_options: Any = None, **kwargs: Any) -> RunResult | None:
         """Runs a pipeline and waits for it.
 
         Args:
@@ -66,9 +68,15 @@ class LocalDagRunner:
             run_options: Which part of it to run: `RunOptions`.
             **kwargs: More arguments of the native runner's `run`.
 
+        Returns:
+            What came of it; None where the file that calls this is only imported by a process
+            of the run, as one without `if __name__ == "__main__":` is. TFX runs in one process.
+
         Raises:
             PenstockError: A node failed.
         """
+        if loading_module():
+            return None
         if run_options is not None:
             kwargs["selection"] = Selection(
                 from_nodes=run_options.from_nodes, to_nodes=run_options.to_nodes
@@ -92,12 +100,14 @@ class BeamDagRunner:
         del config
         self._args = list(beam_orchestrator_args or ())
 
-    def run(self, pipeline: Pipeline, run_options: Any = None) -> RunResult:
-        """Runs a pipeline and waits for it.
+    def run(self, pipeline: Pipeline, run_options: Any = None) -> RunResult | None:
+        """Runs a pipeline and waits for it: see `LocalDagRunner.run`.
 
         Raises:
             PenstockError: A node failed.
         """
+        if loading_module():
+            return None
         if not self._args:
             # Beam's local runner orders nodes as the local runner does, with less to tell.
             return LocalDagRunner().run(pipeline, run_options)
@@ -293,14 +303,44 @@ class InteractiveContext(NativeInteractiveContext):
             list(beam_pipeline_args or ()),
         )
 
-    def run(self, component: Node, enable_cache: bool = True, *args: Any, **kwargs: Any) -> Any:
+    def run(  # type: ignore[override]
+        self,
+        component: Node,
+        enable_cache: bool = True,
+        beam_pipeline_args: Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> Any:
         """Runs a component; then `component.outputs["…"].get()` gives its artifacts.
 
         Raises:
             PenstockError: It failed.
         """
-        result = super().run(component, enable_cache, *args, **kwargs)
-        for key, found in result.outputs.items():
+        result = super().run(
+            component, enable_cache, beam_pipeline_args=beam_pipeline_args, **kwargs
+        )
+        found = _CellResult(result.component, result.result, result.metadata)
+        for key, artifacts in found.outputs.items():
             if key in component.outputs:
-                vars(component.outputs[key])["get"] = functools.partial(list, found)
-        return result
+                vars(component.outputs[key])["get"] = artifacts.get
+        return found
+
+
+class _Found(list[Artifact]):
+    """Artifacts as a channel of TFX has them: the URI of a value is that of its file."""
+
+    def get(self) -> list[Artifact]:
+        """The artifacts."""
+        copies = [artifact_from_dict(each.to_dict()) for each in self]
+        for each in copies:
+            if isinstance(each, ValueArtifact):
+                each.uri = each.value_file
+        return copies
+
+
+class _CellResult(CellResult):
+    """What running a cell's component answers, with TFX's way to its artifacts."""
+
+    @property
+    def outputs(self) -> dict[str, _Found]:
+        """Artifacts by output name, which `get()` gives too."""
+        return {key: _Found(artifacts) for key, artifacts in super().outputs.items()}

@@ -150,6 +150,8 @@ FILES = {
     "misspelt.py": "import noting",
     "raises.py": "def inner():\n    raise ValueError('no data')\n\ninner()",
     "factory.py": "def create_pipeline():\n    return {}['x']",
+    "setting.py": "from penstock import RuntimeParameter, StaticRange\n"
+    "StaticRange(start_span_number=RuntimeParameter('span', int, 1), end_span_number=2)",
     "noting_.py": "",
     "bad-dir/__init__.py": "",
     "bad-dir/p.py": PREFIX + "pipeline = Pipeline('v')",
@@ -179,6 +181,8 @@ FILES = {
         ("misspelt.py", UserCodeError, "noting.*did you mean: noting_"),
         ("raises.py", UserCodeError, "no data.*at: +raises.py:2.*raises.py:4.*raises.py:2 in i"),
         ("factory.py", UserCodeError, r"create_pipeline\(\) failed: KeyError.*factory.py:2"),
+        ("setting.py", UserCodeError, "StaticRange is not acceptable.*start_span_number: Input.*"
+         "got RuntimeParameter.*at: +setting.py:2.*a dict instead of StaticRange"),
         ("bad-dir/p.py", CodeError, "package by its __init__.py.*did you mean: bad_dir"),
         ("no-module.py", CodeError, "cannot be imported"),
         ("json.py", CodeError, "module named json is already loaded.*rename the file"),

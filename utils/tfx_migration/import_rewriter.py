@@ -5,6 +5,10 @@
     from tfx.components import Trainer     →  from penstock.tfx.components import Trainer
     import tfx.dsl.io.fileio as fileio     →  import penstock.tfx.dsl.io.fileio as fileio
 
+Modules of TFX's examples that were copied into the folder are imported from there:
+
+    from tfx.examples.penguin import penguin_utils_base  →  import penguin_utils_base
+
 What is replaced are the names of modules; aliases, parentheses, line breaks and comments stay.
 """
 
@@ -12,26 +16,33 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from .text_edit import Edit, Offsets
 
 #: The package that pipelines import, and what takes its place.
 TFX, FACE = "tfx", "penstock.tfx"
+#: What of the package is there to be copied.
+_COPIED = re.compile(r"(penstock\.)?tfx\.(examples|experimental\.templates)\b")
 
 
-def import_edits(source: str, tree: ast.Module) -> list[Edit]:
+def import_edits(source: str, tree: ast.Module, beside: Collection[str] = ()) -> list[Edit]:
     """What to change in a file so that it imports Penstock's face instead of TFX.
 
     Args:
         source: The file's text.
         tree: Its syntax tree.
+        beside: Names of the modules in the file's folder.
     """
     offsets = Offsets(source)
     edits = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level == 0 and is_tfx(node.module or ""):
+        if copied_modules(node, beside):
+            assert isinstance(node, ast.ImportFrom)
+            edits.append(_edit_copied(source, offsets, node, beside))
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and is_tfx(node.module or ""):
             edits.append(_edit_from(source, offsets, node))
         elif isinstance(node, ast.Import) and any(is_tfx(name.name) for name in node.names):
             edits.append(_edit_import(source, offsets, node))
@@ -49,6 +60,28 @@ def face_module(module: str) -> str:
     if parts[:1] == ["v1"]:
         parts = parts[1:]
     return ".".join([FACE, *parts])
+
+
+def copied_modules(node: ast.AST, beside: Collection[str]) -> list[str]:
+    """Modules of TFX's examples that a statement imports, and that lie beside the file."""
+    if not isinstance(node, ast.ImportFrom) or not _COPIED.match(node.module or ""):
+        return []
+    module = node.module or ""
+    if module.rpartition(".")[2] in beside:
+        return [module]
+    names = [alias.name for alias in node.names]
+    return [f"{module}.{name}" for name in names] if set(names) <= set(beside) else []
+
+
+def _edit_copied(
+    source: str, offsets: Offsets, node: ast.ImportFrom, beside: Collection[str]
+) -> Edit:
+    start, end = offsets.of_node(node)
+    last = (node.module or "").rpartition(".")[2]
+    if last not in beside:
+        return Edit(start, end, "import " + ", ".join(map(_alias_text, node.names)))
+    module_start, module_end = _module_span(source[start:end])
+    return Edit(start + module_start, start + module_end, last)
 
 
 def _edit_from(source: str, offsets: Offsets, node: ast.ImportFrom) -> Edit:

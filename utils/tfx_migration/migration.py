@@ -11,7 +11,13 @@ from dataclasses import dataclass
 
 from .finding import Finding
 from .notebook_cells import CellError, move_notebook
-from .project_files import is_requirements, project_files, read_text, write_text
+from .project_files import (
+    is_requirements,
+    modules_beside,
+    project_files,
+    read_text,
+    write_text,
+)
 from .python_source import Absence, move_source
 
 _REQUIREMENT = re.compile(r"""(^|["'\s])(?P<name>tfx|ml-pipelines-sdk)(\[[\w,-]*\])?"""
@@ -110,7 +116,7 @@ def migrate_file(path: str, absence: Absence | None = None) -> FileMigration:
                 raise CellError("it has line ends of old Macs")
             # A byte order mark is no Python.
             mark = "\ufeff" if before.startswith("\ufeff") else ""
-            moved = move_source(before.removeprefix(mark), absence)
+            moved = move_source(before.removeprefix(mark), absence, beside=modules_beside(path))
             after = mark + moved.text
             findings += moved.findings
     except CellError as error:

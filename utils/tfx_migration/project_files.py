@@ -55,6 +55,16 @@ def project_files(path: str) -> Iterator[str]:
                 yield whole
 
 
+def modules_beside(path: str) -> set[str]:
+    """Names of the modules and packages in a file's folder."""
+    folder = os.path.dirname(path) or "."
+    return {
+        name.removesuffix(".py")
+        for name in os.listdir(folder)
+        if name.endswith(".py") or os.path.isfile(os.path.join(folder, name, "__init__.py"))
+    }
+
+
 def is_requirements(name: str) -> bool:
     """Whether a file, by its name, says what to install."""
     return name in REQUIREMENTS or (name.startswith("requirements") and name.endswith(".txt"))

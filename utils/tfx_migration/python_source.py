@@ -6,12 +6,12 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import TypeGuard
 
 from .finding import Finding
-from .import_rewriter import import_edits, is_tfx
+from .import_rewriter import copied_modules, import_edits, is_tfx
 from .name_uses import name_uses, public_name
 from .text_edit import apply_edits
 from .unsupported import FUNCTION_RULES, argument_advice, name_rule
@@ -38,13 +38,20 @@ class MovedSource:
     findings: tuple[Finding, ...]
 
 
-def move_source(source: str, absence: Absence | None = None, *, cell: int = 0) -> MovedSource:
+def move_source(
+    source: str,
+    absence: Absence | None = None,
+    *,
+    cell: int = 0,
+    beside: Collection[str] = (),
+) -> MovedSource:
     """Rewrites the imports of TFX in a piece of Python.
 
     Args:
         source: The text.
         absence: Why the face lacks a name; by default it is taken to have all.
         cell: Number of the notebook's cell that it is.
+        beside: Names of the modules in the file's folder.
 
     Raises:
         SyntaxError: It does not parse.
@@ -52,13 +59,24 @@ def move_source(source: str, absence: Absence | None = None, *, cell: int = 0) -
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the user's own strings
         tree = ast.parse(source)
-    found = {Finding(cell, line, what, instead) for line, what, instead in _findings(tree, absence)}
-    return MovedSource(apply_edits(source, import_edits(source, tree)), tuple(sorted(found)))
+    copied = {
+        public_name(module) for node in ast.walk(tree) for module in copied_modules(node, beside)
+    }
+    found = {
+        Finding(cell, line, what, instead)
+        for line, what, instead in _findings(tree, absence, copied)
+    }
+    edits = import_edits(source, tree, beside)
+    return MovedSource(apply_edits(source, edits), tuple(sorted(found)))
 
 
-def _findings(tree: ast.Module, absence: Absence | None) -> Iterator[tuple[int, str, str]]:
+def _findings(
+    tree: ast.Module, absence: Absence | None, copied: set[str]
+) -> Iterator[tuple[int, str, str]]:
     told: set[str] = set()
     for use in name_uses(tree):
+        if _told(use.name, copied):
+            continue
         rule = name_rule(use.name)
         asked = absence is not None and use.name.startswith("tfx.")
         why = absence(use.name) if absence is not None and asked else None

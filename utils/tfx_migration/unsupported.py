@@ -94,8 +94,13 @@ NAME_RULES: tuple[NameRule, ...] = (
         always=True,
     ),
     _rule(
-        r"tfx\.components\.trainer\.executor\.Executor"
-        r"|tfx\.components\.(trainer\.)?rewriting(\..*)?",
+        r"tfx\.components\.(trainer\.)?rewriting(\..*)?",
+        "rewriting of models for TFLite or TFJS",
+        "convert the model in run_fn, and save the result beside it",
+        always=True,
+    ),
+    _rule(
+        r"tfx\.components\.trainer\.executor\.Executor",
         "the Trainer's executor for Estimators",
         "write run_fn(fn_args) in the module file, and drop custom_executor_spec",
         always=True,
@@ -123,19 +128,9 @@ NAME_RULES: tuple[NameRule, ...] = (
         "pass the folder itself: CsvExampleGen(input_base=folder)",
     ),
     _rule(
-        r"tfx\.orchestration\.metadata\.Metadata(\..*)?",
-        "TFX's own access to the metadata store",
-        "penstock.MetadataStore, which reads TFX's stores too",
-    ),
-    _rule(
         r"tfx\.orchestration\.(portable|data_types_utils|node_proto_view)(\..*)?",
         "the inside of TFX's orchestration",
         "penstock.MetadataStore for what was recorded; its launcher does the rest",
-    ),
-    _rule(
-        r"tfx\.orchestration\.experimental\.interactive\.(standard_)?visualizations(\..*)?",
-        "TFX's registry of visualizations",
-        "artifacts show themselves: context.show(artifact), see docs/notebook.md",
     ),
     _rule(
         r"tfx\.orchestration\.beam\.beam_runner(\..*)?",
@@ -148,8 +143,8 @@ NAME_RULES: tuple[NameRule, ...] = (
         "a test's own means, such as pytest's tmp_path; executors can be called directly",
     ),
     _rule(
-        r"tfx\.examples(\..*)?",
-        "the examples of TFX as a package",
+        r"tfx\.(examples|experimental\.templates)(\..*)?",
+        "an example or a template of TFX as a package",
         "copy the file into the project and import it from there",
     ),
     _rule(
@@ -199,7 +194,6 @@ CLASS_ARGUMENTS: dict[str, dict[str, str]] = {
     },
     "Pusher": {
         "model_export": "it is called model",
-        "custom_executor_spec": "declare a component of your own, as a class",
     },
     "Trainer": {
         "executor_class": "run_fn in the module file",

@@ -14,6 +14,10 @@ from .tracebacks import original_path, user_frames
 def explain_import(error: BaseException, module: str, path: str) -> PenstockError:
     """The error to raise where importing `module` from the bundle at `path` raised `error`."""
     if isinstance(error, PenstockError):
+        # It names the copy that is run; the author edits another file.
+        file, colon, line = (error.location or "").rpartition(":")
+        if colon and line.isdigit():
+            error.location = f"{original_path(file)}:{line}"
         return error
     frames = user_frames(error, [path])
     where = frames[-1].rsplit(" in ", 1)[0] if frames else None

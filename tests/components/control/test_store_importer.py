@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -36,9 +35,7 @@ def _run(pipeline: ps.Pipeline, run_id: str) -> dict[str, str]:
 
 
 def _seen(root: Path) -> list[str]:
-    return [
-        json.loads(path.read_text()) for path in sorted((root / "look" / "seen").glob("*/value"))
-    ]
+    return [path.read_text() for path in sorted((root / "look" / "seen").glob("*/value"))]
 
 
 def _imported(folder: Path, tfx: Path, *, node: str = "look", **wanted: object) -> ps.Pipeline:

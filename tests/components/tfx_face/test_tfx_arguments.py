@@ -151,18 +151,15 @@ def test_comparing_components(sources: Sources) -> None:
     found = _compiled(sources, validator).parameters
     assert found["include_split_pairs"] == [["train", "eval"]]
     assert found["config"]["default_slice_config"]["feature"][0]["path"] == {"step": ["fare"]}
+    skew = {"identifier_features": ["id"], "confusion_config": [{"feature_name": "home"}]}
     diff = tfx.components.ExampleDiff(
         examples_test=sources.Examples,
         examples_base=sources.Examples,
-        config=tfx.proto.ExampleDiffConfig(
-            paired_example_skew=tfx.proto.PairedExampleSkew(
-                identifier_features=["id"], skew_sample_size=2, confusion_config=[{}]
-            )
-        ),
+        config=tfx.proto.ExampleDiffConfig(paired_example_skew=skew),
         include_split_pairs=[("train", "train")],
     )
     found = _compiled(sources, diff)
-    assert found.parameters["config"]["paired_example_skew"]["identifier_features"] == ["id"]
+    assert skew.items() <= found.parameters["config"]["paired_example_skew"].items()
     assert set(found.inputs) == {"examples", "baseline_examples"}
 
 

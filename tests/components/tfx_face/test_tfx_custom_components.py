@@ -47,7 +47,7 @@ class Executor(base_executor.BaseExecutor):
                 "scratch": os.path.isdir(self._get_tmp_dir()),
                 "absent": "maybe" in exec_properties}
         source = artifact_utils.get_single_uri(input_dict["data"])
-        told["lines"] = len(fileio.open(os.path.join(source, "value")).read().split())
+        told["lines"] = len(fileio.open(source).read().split())
         io_utils.write_string_file(os.path.join(report.uri, "told.json"), json.dumps(told))
         report.rows = told["lines"]
         report.set_string_custom_property("maker", "Executor")
@@ -298,7 +298,7 @@ def _shout(word):
 
 @tfx.dsl.components.component(use_beam=True)
 def Shout(text: tfx.dsl.components.Parameter[str],
-          loud: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.String],
+          loud: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.InferenceResult],
           beam_pipeline: tfx.dsl.components.BeamComponentParameter[beam.Pipeline] = None):
     with beam_pipeline as pipeline:
         (pipeline | beam.Create(text.split()) | beam.Map(_shout)
@@ -317,11 +317,16 @@ def Shout(text: tfx.dsl.components.Parameter[str],
 def test_options_of_statistics_are_taken_as_data() -> None:
     """If it fails, a tfdv.StatsOptions of a pipeline is refused, or loses options."""
     import tensorflow_data_validation as tfdv
+    from tensorflow_metadata.proto.v0 import schema_pb2
 
     from penstock.components.tfx_face.stats_options import stats_options_parameter
 
-    options = tfdv.StatsOptions(num_top_values=5, feature_allowlist=["a"], sample_rate=0.5)
+    schema = schema_pb2.Schema(feature=[{"name": "a"}])
+    options = tfdv.StatsOptions(
+        num_top_values=5, feature_allowlist=["a"], sample_rate=0.5, schema=schema
+    )
     assert stats_options_parameter(options) == {
+        "schema_text": str(schema),
         "num_top_values": 5,
         "feature_allowlist": ["a"],
         "sample_rate": 0.5,

@@ -86,7 +86,11 @@ def test_records_that_differ(execute: Any, examples: Any) -> None:
 
     test = {"id": ["a", "b", "c", "d"], "x": [1, 2, 30, 4], "y": ["p", None, "r", "s"]}
     base = {"id": ["a", "b", "c", "e"], "x": [1, 2, 3, 4], "y": ["p", "q", "r", "s"]}
-    skew = {"identifier_features": ["id"], "skew_sample_size": 5}
+    skew = {
+        "identifier_features": ["id"],
+        "skew_sample_size": 5,
+        "confusion_config": [{"feature_name": "y"}],
+    }
     inputs = {
         "examples": examples(train=test),
         "baseline_examples": examples("tfrecord", train=base),
@@ -100,6 +104,14 @@ def test_records_that_differ(execute: Any, examples: Any) -> None:
     assert found.splits == ["train_train"]
     assert results["x"][:2] == (2, 1) and results["y"] == (2, 0, 1)
     assert len(list(detector.skew_pair_iterator(f"{folder}/sample_pairs"))) == 2
-    with pytest.raises(ParameterError, match=r"did you mean: *id"):
-        skew = {"identifier_features": ["idd"]}
-        execute(ExampleDiff, inputs, config={"paired_example_skew": skew})
+    counts = {
+        (c.base.bytes_value, c.test.bytes_value): c.count
+        for c in detector.confusion_count_iterator(f"{folder}/confusion")
+    }
+    assert counts == {(b"p", b"p"): 1, (b"q", b"__MISSING_VALUE__"): 1, (b"r", b"r"): 1}
+    for wrong, told in (
+        ({"identifier_features": ["idd"]}, r"did you mean: *id"),
+        ({**skew, "confusion_config": [{"feature_name": "x"}]}, "no text"),
+    ):
+        with pytest.raises(ParameterError, match=told):
+            execute(ExampleDiff, inputs, config={"paired_example_skew": wrong})

@@ -120,8 +120,14 @@ def test_sample_is_the_same_every_time(execute: Any, examples: Any) -> None:
 
 def test_schema_makes_numbers_categories(execute: Any, examples: Any, schema_of: Any) -> None:
     """A schema has no effect on statistics."""
-    schema = schema_of('feature { name: "n" type: INT int_domain { is_categorical: true } }')
-    found = execute(StatisticsGen, {"examples": examples(train=TRAIN), "schema": schema})
+    text = 'feature { name: "n" type: INT int_domain { is_categorical: true } }'
+    inputs = {"examples": examples(train=TRAIN), "schema": schema_of(text)}
+    with pytest.raises(ParameterError, match="given twice"):
+        execute(StatisticsGen, inputs, stats_options={"schema_text": text})
+    found = execute(StatisticsGen, inputs)
+    del inputs["schema"]
+    same = execute(StatisticsGen, inputs, stats_options={"schema_text": text})
+    assert load(same["statistics"], "train") == load(found["statistics"], "train")
     assert feature(found["statistics"], "train", "n").HasField("string_stats")
 
 
@@ -140,6 +146,9 @@ def test_splits_can_be_left_out(execute: Any, examples: Any) -> None:
     assert not (Path(found.uri) / "Split-eval").exists()
     with pytest.raises(ParameterError, match=r"did you mean: *eval"):
         execute(StatisticsGen, {"examples": data}, exclude_splits=["evla"])
+    # What has been left out before is no mistake.
+    again = execute(StatisticsGen, {"examples": data}, exclude_splits=["old", "eval"])["statistics"]
+    assert again.splits == ["train"]
     with pytest.raises(ParameterError, match="leaves no split"):
         execute(StatisticsGen, {"examples": data}, exclude_splits=["eval", "train"])
 

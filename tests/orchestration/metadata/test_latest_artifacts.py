@@ -4,12 +4,19 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
 
 from penstock.components.base.artifact import Artifact
-from penstock.components.base.artifact_types import Examples, Model, ModelBlessing
+from penstock.components.base.artifact_types import (
+    Examples,
+    ExampleStatistics,
+    Model,
+    ModelBlessing,
+)
 from penstock.orchestration.metadata.records import ArtifactState, NodeKey, RunState
 from penstock.orchestration.metadata.store import MetadataStore
 
@@ -142,3 +149,19 @@ def test_artifacts_are_listed_by_type_and_pipeline(store: MetadataStore, execute
     assert store.artifacts_by_uri("/m80") == []
     assert [a.uri for a in store.artifacts_by_uri("/m40")] == ["/m40"]
     assert store.artifacts_by_uri("/nowhere") == []
+
+
+def test_standard_types_are_known_to_whoever_reads_a_store(
+    store: MetadataStore, store_path: str, execute: Execute
+) -> None:
+    """Fails if a command that looks validation up again takes its inputs for another type."""
+    execute("r", outputs={"statistics": [ExampleStatistics("/s")]})
+    code = (
+        "import sys\n"
+        "from penstock.orchestration.metadata.store import MetadataStore\n"
+        "with MetadataStore(sys.argv[1], create=False) as store:\n"
+        "    (found,) = store.list_artifacts()\n"
+        "from penstock.components.base.artifact_types import ExampleStatistics\n"
+        "assert type(found.artifact) is ExampleStatistics\n"
+    )
+    subprocess.run([sys.executable, "-c", code, store_path], check=True)
