@@ -85,7 +85,11 @@ class HelpfulCommand(click.Command):
 
 
 class HelpfulGroup(click.Group):
-    """A group whose help shows examples, and commands under headings."""
+    """A group whose help shows examples, and commands under headings.
+
+    Args:
+        examples: As of a command; by default the first example of each of its commands.
+    """
 
     command_class = HelpfulCommand
 
@@ -122,7 +126,9 @@ class HelpfulGroup(click.Group):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the examples, then the commands by heading, then the options."""
-        write_examples(ctx, formatter, self.examples)
+        of_commands = [getattr(command, "examples", ()) for command in self.commands.values()]
+        own = self.examples or [examples[0] for examples in of_commands if examples]
+        write_examples(ctx, formatter, own)
         headings: dict[str, list[tuple[str, str]]] = {}
         for name in self.list_commands(ctx):
             text = self.commands[name].get_short_help_str(100)

@@ -6,10 +6,19 @@ Each check is one small function over the graph; the first that finds something 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import typing
+from collections.abc import Callable, Iterable, Iterator
 
+from ..components.base.artifact import Artifact, ValueArtifact
+from ..components.base.artifact_types import ValueTypes
 from ..components.base.component import SpecNode
-from ..components.base.expression import Expression, RuntimeParameter
+from ..components.base.expression import (
+    ArtifactField,
+    Concatenation,
+    Expression,
+    RunField,
+    RuntimeParameter,
+)
 from ..components.base.node import Node
 from ..utils.errors import GraphError, nearest
 from ..utils.names import check_node_id
@@ -111,23 +120,72 @@ def runtime_parameters_agree(graph: Graph) -> None:
             )
 
 
-def runtime_parameters_fit(graph: Graph) -> None:
-    """A text where a number is wanted, or the reverse, would be found when the node runs."""
+def run_time_values_fit(graph: Graph) -> None:
+    """A text where a number is wanted, or the like, would be found when the node runs."""
     for entry in graph.nodes:
         node = entry.node
         declared = node.spec.parameters if isinstance(node, SpecNode) else {}
         for name, value in node.parameters.items():
             wanted = declared[name].type if name in declared else None
-            if not isinstance(value, RuntimeParameter) or wanted not in (int, float, bool, str):
+            wanted = typing.get_origin(wanted) or wanted
+            what, kind = _known(value)
+            if kind is None or wanted not in _KINDS:
                 continue
-            if (value.ptype is str) != (wanted is str):
+            if wanted in (list, dict) or (kind is str) != (wanted is str):
                 raise GraphError(
-                    f"parameter {name!r} cannot take the runtime parameter {value.name!r}",
+                    f"parameter {name!r} cannot take {what}",
                     node=entry.id,
                     expected=f"one of type {wanted.__name__}",
-                    got=f"one of type {value.type_name}",
+                    got=f"one of type {kind.__name__}",
                     location=node.location,
                 )
+
+
+#: Types that hold no other values than their own kind's.
+_KINDS = (int, float, bool, str, list, dict)
+
+
+def _known(value: object) -> tuple[str, type | None]:
+    """What a value is that is known only at run time, and its type as far as that is known."""
+    if isinstance(value, RuntimeParameter):
+        return f"the runtime parameter {value.name!r}", value.ptype
+    if isinstance(value, RunField):
+        return f"the run's {value.field}", str
+    if isinstance(value, Concatenation):
+        return "texts joined", str
+    if isinstance(value, ArtifactField) and value.field == "uri":
+        return "the URI of an artifact", str
+    if isinstance(value, ArtifactField) and value.field == "value":
+        of = value.channel.type
+        for kind in (int, float, str, bool):
+            if issubclass(of, ValueTypes.BY_PYTHON_TYPE[kind]):
+                return f"the value of an output of type {of.TYPE_NAME}", kind
+    return "", None
+
+
+def values_are_read_of_values(graph: Graph) -> None:
+    """Most artifacts are no values, which would be found only when the node is to run."""
+    for entry in graph.nodes:
+        for read in _fields(entry.expressions()):
+            of = read.channel.type
+            # An artifact of no type in particular may turn out to be a value.
+            if read.field != "value" or issubclass(of, ValueArtifact) or of is Artifact:
+                continue
+            raise GraphError(
+                f"an output of type {of.TYPE_NAME} has no value",
+                node=entry.id,
+                expected="an output of type Integer, Float, String, Boolean or JsonValue",
+                got=repr(read.channel),
+                location=entry.node.location,
+                fix="use .future().uri or .future().property('…')",
+            )
+
+
+def _fields(expressions: Iterable[Expression]) -> Iterator[ArtifactField]:
+    for each in expressions:
+        if isinstance(each, ArtifactField):
+            yield each
+        yield from _fields(each.children())
 
 
 CHECKS: tuple[Check, ...] = (
@@ -137,7 +195,8 @@ CHECKS: tuple[Check, ...] = (
     channels_are_produced,
     upstream_nodes_are_present,
     runtime_parameters_agree,
-    runtime_parameters_fit,
+    run_time_values_fit,
+    values_are_read_of_values,
 )
 
 

@@ -119,6 +119,7 @@ class Pipeline(Node):
         self.cache = cache
         self.beam_pipeline_args = list(beam_pipeline_args)
         self.text = description
+        self._doubted: set[str] = set()
 
     def _with_exit(self, components: Sequence[Node], last: Node | None) -> list[Node]:
         if last is None:
@@ -201,7 +202,7 @@ class Pipeline(Node):
                 suggestion=nearest(name, node.parameters),
             )
         if inner:
-            value = _replaced(node.parameters[name], inner, value, path)
+            value = _replaced(node.parameters[name], inner, value, path, self._doubted)
         declared = node.spec.parameters.get(name) if isinstance(node, SpecNode) else None
         kind = declared.type if declared else type(node.parameters[name])
         node.parameters[name] = encode(value, kind, name=name, node=node_id, location=None)
@@ -219,8 +220,8 @@ class Pipeline(Node):
         return compile_pipeline(self)
 
 
-def _replaced(current: Any, inner: list[str], value: Any, path: str) -> Any:
-    """`current` with the item at path `inner` replaced."""
+def _replaced(current: Any, inner: list[str], value: Any, path: str, doubted: set[str]) -> Any:
+    """`current` with the item at path `inner` replaced; doubts about it are told once."""
     if current is None:
         current = {}
     if not isinstance(current, (dict, list)):
@@ -236,10 +237,15 @@ def _replaced(current: Any, inner: list[str], value: Any, path: str) -> Any:
                 f"{path!r}: {first!r} is not a position in a list of {len(current)}"
             )
         copy: Any = list(current)
-        copy[int(first)] = _replaced(copy[int(first)], rest, value, path) if rest else value
+        if rest:
+            value = _replaced(copy[int(first)], rest, value, path, doubted)
+        copy[int(first)] = value
         return copy
     like = nearest(first, current) if first not in current else None
-    if like is not None:
+    if like is not None and path not in doubted:
+        doubted.add(path)
         # A new key may be meant; a misspelt one would cost a training that nobody wanted.
         _log.warning("%s is new; did you mean %s, which is there?", path, like)
-    return {**current, first: _replaced(current.get(first), rest, value, path) if rest else value}
+    if rest:
+        value = _replaced(current.get(first), rest, value, path, doubted)
+    return {**current, first: value}

@@ -8,7 +8,10 @@ import pkgutil
 import sys
 import sysconfig
 import traceback
+from collections.abc import Mapping
+from typing import Any
 
+from ..components.base.expression import Expression
 from ..utils.errors import UserCodeError, nearest
 from ..utils.missing_modules import install_hint
 from ..utils.source_location import display_path
@@ -40,16 +43,36 @@ def raised_in_user_code(error: BaseException, doing: str) -> UserCodeError:
         location = f"{display_path(error.filename)}:{error.lineno}"
     elif isinstance(error, SystemExit):
         what = f"it called sys.exit({error.code!r})"
+    got = error.text.rstrip() if isinstance(error, SyntaxError) and error.text else None
+    fix = _fix(error)
+    if type(error).__module__.startswith("pydantic") and hasattr(error, "errors"):
+        what, got, fix = _refused(str(getattr(error, "title", "a value")), error.errors())
     frames = user_frames(error)
     return UserCodeError(
         f"{doing}: {what}",
         # One alone says no more than the location does.
         frames=frames if len(frames) > 1 else (),
         location=location or (frames[-1].rpartition(" in ")[0] if frames else None),
-        got=error.text.rstrip() if isinstance(error, SyntaxError) and error.text else None,
+        got=got,
         suggestion=_nearest_module(error),
-        fix=_fix(error),
+        fix=fix,
     )
+
+
+def _refused(model: str, complaints: list[Mapping[str, Any]]) -> tuple[str, str, str | None]:
+    """What is said where pydantic refuses to make a settings object: what, got, fix."""
+    said = []
+    for each in complaints:
+        place = ".".join(map(str, each["loc"]))
+        given = "" if each["type"] == "missing" else f", got {each['input']!r}"
+        said.append(f"{place + ': ' if place else ''}{each['msg']}{given}")
+    fix = None
+    if any(isinstance(each["input"], Expression) for each in complaints):
+        fix = (
+            f"write a dict instead of {model}(…): in dicts and lists, values may stand that are "
+            "known only when the pipeline runs"
+        )
+    return f"{model} is not acceptable", "; ".join(said)[:500], fix
 
 
 def user_frames(error: BaseException) -> list[str]:

@@ -47,9 +47,8 @@ def test_each_command_has_help_that_fits_and_teaches(path: tuple[str, ...]) -> N
     for name in path:
         assert isinstance(command, click.Group)
         command = command.commands[name]
-    if not isinstance(command, click.Group):
-        assert "Examples:" in answer.output
-        assert " ".join(path) in answer.output.partition("Examples:")[2]
+    assert "Examples:" in answer.output
+    assert " ".join(path) in answer.output.partition("Examples:")[2]
     # A docstring that was not cleaned stands further to the right than its first line.
     usage = answer.output.partition("Examples:")[0]
     assert command.help and "\n      " not in usage.partition("\n\n")[2].partition("Commands:")[0]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast
 
 from ...utils.errors import CodeError, DataError, ParameterError
+from ...utils.user_code.call_check import check_call
 from .artifact import Artifact, PropertyValue
 
 A = TypeVar("A", bound=Artifact)
@@ -135,11 +136,18 @@ class Task:
 
         return decode(self.parameters.get(name), kind, name=name, node=self.node_id)
 
-    def user_function(self, name: str) -> Callable[..., Any]:
+    def user_function(
+        self, name: str, arguments: Sequence[str] | None = None
+    ) -> Callable[..., Any]:
         """The user's function for entry point `name`.
 
+        Args:
+            name: The entry point.
+            arguments: What it will be called with; not checked if None.
+
         Raises:
-            CodeError: The module file defines no such function.
+            CodeError: The module file defines no such function, or one that cannot be called
+                so.
         """
         found = self.optional_user_function(name)
         if found is None:
@@ -150,6 +158,8 @@ class Task:
                 got=", ".join(self.code) or "no user code at all",
                 fix=f"define {name}() in the module file",
             )
+        if arguments is not None:
+            check_call(found, name, arguments, node=self.node_id)
         return found
 
     def optional_user_function(self, name: str) -> Callable[..., Any] | None:

@@ -48,7 +48,8 @@ class NodePolicy:
     Attributes:
         cache: `on`, `off`, `read_only` (reuse, but keep nothing new), or None for the
             pipeline's.
-        retries: Attempts after the first one failed.
+        retries: Attempts after the first one failed. Errors in code or parameters, which the
+            next attempt would meet again, are not retried.
         retry_delay_s: Seconds before the first retry; doubled for each one after it.
         timeout_s: Seconds that one attempt may take; None for no limit.
         resources: What it needs while it runs.

@@ -215,8 +215,19 @@ def _read_text(text: str) -> Domain:
         elif names:
             named[names.pop(0)] = item
         else:
-            raise _bad("it has too many parts", text)
+            raise _not_a_part(item, text)
     return _read_mapping(named)
+
+
+def _not_a_part(item: Any, text: str) -> ParameterError:
+    if not isinstance(item, str):
+        return _bad("it has too many parts", text)
+    return ParameterError(
+        f"what is {item.strip()!r}?",
+        expected=_EXPECTED,
+        got=text,
+        suggestion=nearest(item.strip(), ["log", "step=…"]),
+    )
 
 
 def _kind(word: Any) -> str:

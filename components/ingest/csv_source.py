@@ -29,6 +29,9 @@ BLOCK_SIZES = (4 << 20, 128 << 20)
 #: What reading may raise when the file is not what it should be.
 READ_ERRORS = (pa.ArrowInvalid, UnicodeError, EOFError, OSError, csv.Error, zlib.error)
 
+#: What separates cells in files that do not go by RFC 4180.
+_OTHER_DELIMITERS = (";", "\t", "|", ",")
+
 #: Beginnings of files that are something else.
 MAGIC = {
     b"PAR1": "a Parquet file",
@@ -173,6 +176,7 @@ def read_header(path: str, dialect: CsvDialect, errors: str = "strict") -> tuple
         # Raises where bytes that are no text were let through.
         name.encode("utf-8")
     _check_header(header, f"{path}:{records.line_num}")
+    _check_delimiter(path, dialect, header, errors)
     return header, any(line.strip("\r\n") for line in lines)
 
 
@@ -215,6 +219,23 @@ def _check_header(names: Sequence[str], location: str) -> None:
             location=location,
             fix="correct the header, or name the columns by column_names if there is none",
         )
+
+
+def _check_delimiter(path: str, dialect: CsvDialect, header: list[str], errors: str) -> None:
+    """Checks that a header of one cell is not one of several, with another delimiter."""
+    for other in _OTHER_DELIMITERS:
+        if len(header) > 1 or other not in header[0]:
+            continue
+        records = csv.reader(text_lines(path, dialect.encoding, errors), delimiter=other)
+        names, cells = next(filter(None, records)), next(filter(None, records), [])
+        if len(names) == len(cells) > 1:
+            raise DataError(
+                f"the cells of the file seem to be separated by {other!r}",
+                expected=repr(dialect.delimiter),
+                got=f"a header of one cell: {header[0][:120]}",
+                location=path,
+                fix=f"set delimiter={other!r}",
+            )
 
 
 def _is_number(text: str) -> bool:

@@ -64,11 +64,14 @@ def _batches(
 
 
 def _wrong(function: Callable[..., Any], got: object) -> DataError:
+    is_frame = type(got).__name__ == "DataFrame"
     return DataError(
         f"{function.__name__}() yields something else than records",
         expected="pyarrow.RecordBatch or pyarrow.Table",
-        got=f"{type(got).__name__}: {got!r}"[:200],
-        fix="yield pyarrow.RecordBatch.from_pylist(list_of_dicts)",
+        got=f"{type(got).__name__}: {' '.join(repr(got).split())}"[:200],
+        fix="yield pyarrow.Table.from_pandas(frame, preserve_index=False)"
+        if is_frame
+        else "yield pyarrow.RecordBatch.from_pylist(list_of_dicts)",
     )
 
 

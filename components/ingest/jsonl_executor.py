@@ -198,8 +198,9 @@ def _lines(path: str) -> Iterator[tuple[int, bytes]]:
 def _check_kind(path: str, start: bytes) -> None:
     """Checks by its first line that a file is not something else altogether."""
     what = next((what for magic, what in MAGIC.items() if start.startswith(magic)), "")
+    fix = "write one object in each line (jq -c '.[]')"
     if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        what = "UTF-16 text"
+        what, fix = "UTF-16 text", "write it as UTF-8 (iconv -f utf-16 -t utf-8)"
     if start.lstrip().startswith(b"["):
         what = "a JSON array"
     if what:
@@ -207,7 +208,7 @@ def _check_kind(path: str, start: bytes) -> None:
             f"the file is {what}",
             expected="JSON Lines: one object in each line, UTF-8, plain or compressed by gzip",
             location=path,
-            fix="write one object in each line (jq -c '.[]'), or exclude the file by input_config",
+            fix=f"{fix}, or exclude the file by input_config",
         )
 
 

@@ -24,13 +24,13 @@ def value_type(kind: pa.DataType) -> pa.DataType:
     types = pa.types
     if types.is_dictionary(kind):
         return value_type(kind.value_type)
-    if is_list(kind):
+    if is_list(kind) and not is_list(kind.value_type):
         return value_type(kind.value_type)
     if types.is_integer(kind) or types.is_boolean(kind):
         return pa.int64()
     if types.is_floating(kind) or types.is_decimal(kind):
         return pa.float32()
-    if is_text(kind) or types.is_temporal(kind):
+    if is_text(kind) or (types.is_temporal(kind) and not types.is_duration(kind)):
         return pa.large_binary()
     raise DataError(
         f"values of Arrow type {kind} cannot become features",
@@ -131,5 +131,13 @@ def _cast(values: pa.Array, kind: pa.DataType) -> pa.Array:
         values = values.cast(pa.string())
     if types.is_string(values.type) and kind == pa.large_binary():
         values = values.cast(pa.large_string())
-    # A float of 64 bits may lose digits, as features of TensorFlow do.
-    return pc.cast(values, kind, safe=not types.is_floating(kind))
+    try:
+        # A float of 64 bits may lose digits, as features of TensorFlow do.
+        return pc.cast(values, kind, safe=not types.is_floating(kind))
+    except pa.ArrowInvalid as error:
+        raise DataError(
+            f"a value cannot become a feature of type {kind}",
+            got=str(error),
+            fix="make the column texts where the data is read: whole numbers of features have "
+            "64 bits and a sign",
+        ) from error

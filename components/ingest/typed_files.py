@@ -225,10 +225,27 @@ def check_schema(schema: pa.Schema, plan: SplitPlan, location: str) -> None:
 
 
 def kept_type(kind: pa.DataType) -> pa.DataType:
-    """The type that a column's values are kept in: no dictionaries, texts where there are none."""
+    """The type that a column's values are kept in.
+
+    No dictionaries; durations as whole numbers, in their own unit; moments of a time zone that
+    Arrow does not know (`+02:00`) in UTC; texts where there are no values.
+    """
     if pa.types.is_dictionary(kind):
-        return kind.value_type
+        return kept_type(kind.value_type)
+    if pa.types.is_duration(kind):
+        return pa.int64()
+    if pa.types.is_timestamp(kind) and kind.tz is not None and not _has_text(kind):
+        return pa.timestamp(kind.unit, "UTC")
     return pa.string() if pa.types.is_null(kind) else kind
+
+
+def _has_text(kind: pa.DataType) -> bool:
+    """Whether Arrow can say a moment of this type, for which it needs to know the time zone."""
+    try:
+        pa.array([0], kind).cast(pa.string())
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def same_schema(scans: Sequence[TypedScan]) -> pa.Schema:

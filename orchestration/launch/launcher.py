@@ -24,7 +24,14 @@ from dataclasses import replace
 
 from ...components.base.artifact import Artifact, artifact_class, artifact_from_dict
 from ...utils import storage
-from ...utils.errors import ApprovalPending, Cancelled, ExecutionError, PenstockError
+from ...utils.errors import (
+    ApprovalPending,
+    Cancelled,
+    CodeError,
+    ExecutionError,
+    ParameterError,
+    PenstockError,
+)
 from ...utils.hashing import FileDigestCache
 from ...utils.logs import get_logger
 from ...utils.storage_errors import explain as explain_os_error
@@ -47,6 +54,9 @@ from .workers.messages import WorkResult
 from .workers.pool import Worker
 
 _log = get_logger(__name__)
+
+#: What is wrong with code or settings that are part of the IR is wrong at the next attempt too.
+_LASTING = (CodeError, ParameterError)
 
 
 class Launcher:
@@ -184,6 +194,7 @@ class Launcher:
             self.observer.node_started(node.id, reason, attempt)
             outcome = self._attempt(node, resolved, key, reason, attempt)
             last = attempt > node.policy.retries or self.cancel.is_set()
+            last = last or isinstance(outcome.error, _LASTING)
             if outcome.state is not NodeState.FAILED or last or outcome.error is None:
                 return outcome
             self.observer.node_retried(node.id, outcome.error, delay)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...components.base.artifact import Artifact
@@ -20,6 +20,9 @@ from .run import Run
 #: Custom properties of an execution that explain later misses.
 INGREDIENTS = "cache_ingredients"
 STATEMENTS = "cache_statements"
+
+#: How the ingredient of a file outside the pipeline begins.
+_FILE = "external."
 
 
 @dataclass(frozen=True)
@@ -110,11 +113,13 @@ def explain_miss(node: NodeIR, key: CacheKey, last: ExecutionRecord | None) -> s
     before: dict[str, str] = json.loads(str(last.custom_properties.get(INGREDIENTS, "{}")))
     if not before:
         return f"its last execution, {last.id}, kept nothing to compare with"
-    changes = [
-        _change(node, part, last)
+    changed = [
+        part
         for part in sorted({*before, *key.ingredients})
         if before.get(part) != key.ingredients.get(part)
     ]
+    changes = [_change(node, part, last) for part in changed if not part.startswith(_FILE)]
+    changes += _changed_files(before, key.ingredients, changed)
     if not changes:
         return f"its result of run {last.run_id} was not kept in the cache"
     return "; ".join(changes)
@@ -132,8 +137,25 @@ def _change(node: NodeIR, part: str, last: ExecutionRecord) -> str:
         "component": "the component's version changed",
         "executor": "the component's own code changed",
         "parameter": f"parameter {name} changed",
-        "external": f"file {name} changed",
     }.get(kind, f"{part} changed")
+
+
+def _changed_files(
+    before: Mapping[str, str], now: Mapping[str, str], changed: Sequence[str]
+) -> list[str]:
+    """One clause each for files that changed, are new, or are no longer read."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for part in changed:
+        if part.startswith(_FILE):
+            verdict = ("is new", "are new") if part not in before else ("changed", "changed")
+            verdict = ("is no longer read", "are no longer read") if part not in now else verdict
+            found.setdefault(verdict, []).append(part.removeprefix(_FILE))
+    return [
+        f"file {paths[0]} {one}"
+        if len(paths) == 1
+        else f"{len(paths):,} files {many} ({paths[0]}, …)"
+        for (one, many), paths in found.items()
+    ]
 
 
 def code_changes(node: NodeIR, last: ExecutionRecord | None) -> list[str]:

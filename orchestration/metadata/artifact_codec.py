@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+# The standard types must be known before artifacts of them are read.
+from ...components.base import artifact_types as _standard_types  # noqa: F401
 from ...components.base.artifact import Artifact, declare_artifact_type
 from .codec import Sidecar, read_properties, storable_uri, write_declared, write_properties
 from .library import library

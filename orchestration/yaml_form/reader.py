@@ -16,7 +16,7 @@ from ...utils.errors import GraphError, ParameterError, PenstockError
 from ...utils.source_location import display_path
 from ...utils.yaml_places import Place, read_places
 from ..pipeline import Pipeline
-from .node_builder import blaming
+from .node_builder import blaming, build_node
 from .scope import Document, Scope, check_keys, mapping_of
 
 #: Keys of a document, and of an inner pipeline.
@@ -51,7 +51,7 @@ def read_yaml_pipeline(text: str, path: str) -> Pipeline:
     path = os.path.abspath(path)
     place = read_places(text, source=display_path(path))
     check_keys(place, "a pipeline", PIPELINE_KEYS, needed=("pipeline", "nodes"))
-    document = Document(os.path.dirname(path), _runtime_parameters(place))
+    document = Document(os.path.dirname(path), _runtime_parameters(place), build_node)
     scope = Scope(document, place, place["nodes"])
     settings = {
         key: place.value[key]

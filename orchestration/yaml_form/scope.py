@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ...components.base.channel import Channel
@@ -44,12 +44,19 @@ class Document:
     Attributes:
         folder: Folder of the file, which `${here}` stands for.
         parameters: Runtime parameters by name.
-        used: Names of those that something refers to.
+        build: Builds the node of an id in the pipeline that a scope stands for.
+        used: Names of runtime parameters that something refers to.
     """
 
-    def __init__(self, folder: str, parameters: dict[str, RuntimeParameter]) -> None:
+    def __init__(
+        self,
+        folder: str,
+        parameters: dict[str, RuntimeParameter],
+        build: Callable[[Scope, str], Node],
+    ) -> None:
         self.folder = folder
         self.parameters = parameters
+        self.build = build
         self.used: set[str] = set()
 
     def file(self, path: str) -> str:
@@ -140,8 +147,6 @@ class Scope:
         Raises:
             PenstockError: It cannot be built.
         """
-        from .node_builder import build_node
-
         if node_id not in self._built:
             path = self.prefix + node_id
             if path in self._building:
@@ -153,7 +158,7 @@ class Scope:
                     fix="remove one of these connections",
                 )
             self._building.append(path)
-            self._built[node_id] = build_node(self, node_id)
+            self._built[node_id] = self.document.build(self, node_id)
             self._building.pop()
         return self._built[node_id]
 

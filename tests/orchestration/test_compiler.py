@@ -18,10 +18,29 @@ from support.pipelines import (
     unreliable,
 )
 
-from penstock import Channel, Examples, Importer, Model, Pipeline, Pusher, RuntimeParameter, Trainer
+from penstock import (
+    FAILED_NODES,
+    Channel,
+    Cond,
+    Examples,
+    Importer,
+    Model,
+    OutputDict,
+    Pipeline,
+    Pusher,
+    RuntimeParameter,
+    Trainer,
+    component,
+)
 from penstock.utils.errors import CodeError, GraphError, ParameterError
 
 GOLDEN = Path(__file__).parent / "golden"
+
+
+@component
+def gather(items: list[str]) -> OutputDict(out=int):
+    """Counts."""
+    return {"out": len(items)}
 
 
 def _without_sources(text: str) -> str:
@@ -95,6 +114,8 @@ def test_a_new_key_that_is_like_an_old_one_is_told(
     assert not caplog.records
     pipeline.override({"Trainer.custom_config.epoch": 2})
     assert "did you mean epochs" in caplog.text
+    pipeline.override({"Trainer.custom_config.epoch": 3})  # as the next trial of a search does
+    assert len(caplog.records) == 1
 
 
 @pytest.mark.parametrize(
@@ -180,6 +201,22 @@ def _text_for_a_number(root: Path) -> Pipeline:
     return Pipeline("p", str(root), [pass_on(number=RuntimeParameter("n", str, "1"))])
 
 
+def _text_for_a_list(root: Path) -> Pipeline:
+    return Pipeline("p", str(root), [gather(items=FAILED_NODES)])
+
+
+def _output_for_a_text(root: Path) -> Pipeline:
+    first = pass_on(number=1)
+    return Pipeline("p", str(root), [first, start(word=first.outputs["out"])])
+
+
+def _value_of_a_text(root: Path) -> Pipeline:
+    first = start(word="x")
+    with Cond(first.outputs["text"].future().value > 1):
+        second = pass_on(number=1)
+    return Pipeline("p", str(root), [first, second])
+
+
 def _nobody_produces(root: Path) -> Pipeline:
     return Pipeline(
         "p",
@@ -201,6 +238,18 @@ GRAPH_MISTAKES = {
     "text for a number": (
         _text_for_a_number,
         ["'number' cannot take the runtime parameter 'n'", "of type int", "of type str"],
+    ),
+    "text for a list": (
+        _text_for_a_list,
+        ["'items' cannot take the run's failed_nodes", "of type list", "of type str"],
+    ),
+    "number for a text": (
+        _output_for_a_text,
+        ["'word' cannot take the value of an output of type Integer", "of type str"],
+    ),
+    "value of what is none": (
+        _value_of_a_text,
+        ["an output of type Text has no value", "pass_on", ".future().uri"],
     ),
     "no producer": (_nobody_produces, ["Pusher", "a channel that no node produces"]),
 }

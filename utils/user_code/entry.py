@@ -198,7 +198,7 @@ def _check_reachable(entry: FunctionType | type) -> None:
         raise CodeError(
             "a lambda cannot travel with the pipeline: it has no name to be found by",
             location=where,
-            fix="write it as a function with `def` at the top level of a module",
+            fix="write it as a function with `def`, at the top level of a cell or module",
         )
     if "<locals>" in entry.__qualname__:
         outer, _, inner = entry.__qualname__.rpartition(".<locals>.")

@@ -8,12 +8,14 @@ Code that travelled runs from a folder named by digest. Beside each such folder 
 from __future__ import annotations
 
 import functools
+import inspect
 import json
 import os
 import re
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
+from typing import Any
 
 from ..source_location import display_path
 
@@ -48,6 +50,12 @@ def user_frames(
         if found:
             return found
     return []
+
+
+def function_location(function: Callable[..., Any]) -> str | None:
+    """`file:line` where a function begins, if it is known; the file as its author knows it."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return f"{original_path(code.co_filename)}:{code.co_firstlineno}" if code else None
 
 
 def original_path(file: str) -> str:

@@ -25,6 +25,9 @@ _MORE_MEMORY = (
     "let it hold less at a time (fewer rows, smaller batches), or run it where there is more memory"
 )
 
+#: As many lines of an exception's text are shown; the log has all.
+_LINES = 15
+
 
 def explain(error: BaseException, spec: WorkSpec) -> PenstockError:
     """The error to show for what an executor raised.
@@ -58,7 +61,7 @@ def _explain(error: BaseException, spec: WorkSpec) -> PenstockError:
     frames = user_frames(error, spec.bundle_paths)
     if frames:
         return _explain_user_error(error, spec, frames, fix)
-    what = _text(error)
+    what = _brief(_text(error))
     if isinstance(error, ModuleNotFoundError) and error.name:
         what = f"{spec.executor} needs {error.name}, which is not installed"
         fix = install_hint(error.name)
@@ -71,7 +74,8 @@ def _explain_user_error(
     location = frames[-1].rpartition(" in ")[0]
     if isinstance(error, ModuleNotFoundError):
         fix = explain_missing_module(error, spec.bundle_paths[0], location=location).fix
-    return UserCodeError(_text(error), node=spec.node_id, frames=frames, location=location, fix=fix)
+    what = _brief(_text(error))
+    return UserCodeError(what, node=spec.node_id, frames=frames, location=location, fix=fix)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -106,6 +110,14 @@ def _explain_disk_full(error: OSError, spec: WorkSpec) -> StorageError:
 def _text(error: BaseException) -> str:
     # Unlike str(), this does not fail where the error's own method does.
     return "".join(traceback.format_exception_only(type(error), error)).strip()
+
+
+def _brief(text: str) -> str:
+    """A message of many lines (an array's values, say) without those in the middle."""
+    lines = text.splitlines()
+    if len(lines) <= _LINES:
+        return text
+    return "\n".join([*lines[: _LINES - 3], "…", *lines[-2:]])
 
 
 def _innermost(error: BaseException) -> str | None:

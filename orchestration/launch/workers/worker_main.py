@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ....components.base.executor import ProgressCallback
+from ....utils.errors import PenstockError
 from ....utils.peak_memory import reset_peak_memory
 from .failure_codec import error_to_dict, explain
 from .isolation import has_leftovers
@@ -88,7 +89,11 @@ def _perform(spec: WorkSpec, report_progress: ProgressCallback) -> dict[str, Any
 def _failure(error: BaseException, spec: WorkSpec) -> dict[str, Any]:
     explained = explain(error, spec)
     with suppress(OSError):  # the disk with the log may be what is full
-        traceback.print_exception(error)
+        if isinstance(error, PenstockError) and error.__cause__ is None:
+            # It says what is wrong. A traceback would only hide what was printed before it.
+            print(f"failed: {error.what}", file=sys.stderr)
+        else:
+            traceback.print_exception(error)
     flush_output()
     return {"failed": error_to_dict(explained)}
 

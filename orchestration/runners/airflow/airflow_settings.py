@@ -39,7 +39,8 @@ class BashTasks(_Settings):
     """Tasks are processes on Airflow's workers, in an environment of their own.
 
     Attributes:
-        folder: Where they work; Airflow's temporary folder by default.
+        folder: Where they work, from which relative paths are seen. By default the folder in
+            which the pipeline is compiled; where `penstock` is set, Airflow's temporary folder.
     """
 
     kind: Literal["bash"] = "bash"

@@ -8,6 +8,7 @@ pipeline is written below them, as calls that can be read in Airflow's Code tab.
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -124,7 +125,9 @@ def _place(settings: AirflowSettings, beside: _Source) -> dict[str, Any]:
     """Constants that say where tasks run."""
     place = settings.tasks_run_in
     if isinstance(place, BashTasks):
-        return {"PLACE": {"cwd": place.folder} if place.folder else {}}
+        # Where this environment's command is called, relative paths mean what they mean here.
+        folder = place.folder or ("" if settings.penstock else os.getcwd())
+        return {"PLACE": {"cwd": folder} if folder else {}}
     if isinstance(place, DockerTasks):
         mounts: list[tuple[Any, Any, bool]] = [
             (inside, outside, False) for inside, outside in place.mounts.items()
@@ -246,17 +249,19 @@ def _group(node_id: str, node_ids: set[str]) -> str:
 
 
 def _resources(plan: DagPlan, node: NodeIR) -> dict[str, Any]:
-    needed, place = node.policy.resources, plan.settings.tasks_run_in
+    each, place = node.policy.resources, plan.settings.tasks_run_in
+    # All of a node's workers are processes of its one container.
+    gpus = each.gpu * each.workers
     if isinstance(place, DockerTasks):
-        return {"gpus": needed.gpu} if needed.gpu and place.gpus else {}
+        return {"gpus": gpus} if gpus and place.gpus else {}
     if not isinstance(place, KubernetesTasks):
         return {}
-    requests = {"cpu": f"{needed.cpu:g}"} if needed.cpu else {}
-    if needed.memory_gb:
-        requests["memory"] = f"{int(needed.memory_gb * 1024)}Mi"
-    limits = {"nvidia.com/gpu": str(needed.gpu)} if needed.gpu else {}
+    requests = {"cpu": f"{each.cpu * each.workers:g}"} if each.cpu else {}
+    if each.memory_gb:
+        requests["memory"] = f"{int(each.memory_gb * each.workers * 1024)}Mi"
+    limits = {"nvidia.com/gpu": str(gpus)} if gpus else {}
     wanted = {"requests": requests, "limits": limits}
-    return {"resources_of_node": {name: each for name, each in wanted.items() if each}}
+    return {"resources_of_node": {name: found for name, found in wanted.items() if found}}
 
 
 def _new_data(plan: DagPlan) -> str:

@@ -75,6 +75,13 @@ def test_bad_descriptions_say_what_is_wrong(raw: Any, said: str) -> None:
     assert "Trainer.rate" in str(caught.value) and caught.value.expected
 
 
+def test_misspelt_word_names_the_nearest() -> None:
+    """If it fails, `lgo` is called a part too many."""
+    with pytest.raises(ParameterError, match="what is 'lgo'") as caught:
+        read_domain("float(1e-5, 1e-1, lgo)", name="rate")
+    assert caught.value.suggestion == "log"
+
+
 def test_node_declares_the_space_of_its_own_parameters() -> None:
     """If it fails, a declared space is lost, or one for a parameter that is not there is kept."""
     node = StatisticsGen(Channel(Examples, None, "examples"))

@@ -125,6 +125,47 @@ def test_parquet_keeps_types(tmp_path: Path, node_runner: Any) -> None:
     assert [entry["rows"] for entry in sources["files"]] == [2, 2]
 
 
+def test_parquet_types_that_features_do_not_have(tmp_path: Path, node_runner: Any) -> None:
+    """If it fails, a table as pandas writes it ends in an error of Arrow's, or in statistics."""
+    moment, length = datetime.datetime(2020, 1, 1, 12), datetime.timedelta(seconds=2)
+    table = pa.table(
+        {
+            "took": pa.array([length, None], pa.duration("s")),
+            "at": pa.array([moment, None], pa.timestamp("us", "+02:00")),
+            "key": pa.array([1, 2**63], pa.uint64()),
+        }
+    )
+    pq.write_table(table.slice(0, 1), tmp_path / "a.parquet")
+    pq.write_table(table, tmp_path / "b.parquet")
+    found = node_runner(ParquetExampleGen(str(tmp_path), output_config=ONE))
+    assert types(found) == {"took": "int64", "at": "timestamp[us, tz=UTC]", "key": "string"}
+    rows = read_table(found.examples, "all").to_pylist()
+    assert {row["key"] for row in rows} == {"1", str(2**63)}
+    assert {row["took"] for row in rows} == {2, None}
+    assert {row["at"] for row in rows} == {moment.replace(tzinfo=datetime.timezone.utc), None}
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (lambda: pa.array([[[1]], [[2]]]), "a type that cannot become a feature"),
+        (
+            lambda: pa.array([[datetime.timedelta(1)]], pa.list_(pa.duration("s"))),
+            "a type that cannot become a feature",
+        ),
+        (lambda: pa.array([[1], None], pa.list_(pa.int64(), 1)), "which Arrow cannot read"),
+    ],
+    ids=["lists in lists", "durations in lists", "missing lists of fixed size"],
+)
+def test_parquet_columns_that_cannot_be_features(
+    tmp_path: Path, node_runner: Any, column: Callable[[], Any], message: str
+) -> None:
+    """If it fails, a column that cannot be kept is told by an error of Arrow's."""
+    pq.write_table(pa.table({"a": column()}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=message):
+        node_runner(ParquetExampleGen(str(tmp_path)))
+
+
 def test_parquet_schemas_must_agree(tmp_path: Path, node_runner: Any) -> None:
     """Files of different schemas are read as one table."""
     pq.write_table(pa.table({"a": [1]}), tmp_path / "1.parquet")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.utils.errors import CodeError, UserCodeError
+from penstock.utils.errors import CodeError, PenstockError, UserCodeError
 from penstock.utils.user_code import (
     CodeBundle,
     collect,
@@ -237,3 +237,17 @@ def test_declared_encoding_survives(project: Project, cache: Path) -> None:
     (root / "enc.py").write_bytes("# coding: latin-1\nx = 'é'\n".encode("latin-1"))
     bundle = collect(root / "enc.py").bundle
     assert load_function(materialize(bundle, cache), "enc", "x") == "é"
+
+
+def test_a_name_that_tfx_has_and_penstock_lacks_is_placed_in_the_authors_file(
+    project: Project, cache: Path
+) -> None:
+    """If it fails, the author is sent to a copy below the pipeline's root."""
+    root = project({"module.py": "import os\nfrom tfx.components.trainer import rewriting\n"})
+    bundle, module, _ = collect(root / "module.py")
+    with pytest.raises(PenstockError, match="not rewritten") as caught:
+        load_module(materialize(bundle, cache), module)
+    location = str(caught.value.location)
+    assert location.endswith("module.py:2") and os.path.samefile(
+        location.rpartition(":")[0], root / "module.py"
+    )

@@ -103,6 +103,8 @@ CASES = [
     Case("no-header", "csv", b"5.1,3.5,x\n4.9,3.0,y\n", "missing or ambiguous", 1),
     Case("duplicate-columns", "csv", b"a,b,a\n1,2,3\n", "missing or ambiguous", 1),
     Case("unnamed-column", "csv", b"a,,c\n1,2,3\n", "missing or ambiguous", 1),
+    Case("semicolons", "csv", b'\xef\xbb\xbfa;b\n1;"2\n3"\n', "to be separated by ';'"),
+    Case("tabs", "csv", b"a\tb\n1\t2\n3\t4\n", r"to be separated by '\\t'"),
     Case("header-encoding", "csv", b"a,caf\xe9\n1,2\n", "not utf-8", 1),
     Case("utf-16", "csv", "a,b\n1,2\n".encode("utf-16"), "UTF-16"),
     Case("a-parquet-file", "csv", GOOD_PARQUET, "is a Parquet file"),
@@ -137,6 +139,8 @@ CASES = [
          "too_few_cells"),
     # Odd, but sound: no row may get lost.
     Case("carriage-returns", "csv", b"a,b\r1,2\r3,4\r", None, None, 2),
+    Case("a-semicolon-in-a-name", "csv", b"a;b\n1\n2\n", None, None, 2),
+    Case("a-quoted-comma-in-a-name", "csv", b'"a, b"\n"1, x"\n"2, y"\n', None, None, 2),
     Case("nul-bytes", "csv", b"a,b\n1,x\x00y\n2,z\n", None, None, 2),
     # JSON Lines.
     Case("json-empty", "jsonl", b"", "no records"),

@@ -61,6 +61,13 @@ def test_other_errors_say_type_message_place_and_log(raised, tmp_path):
     assert "Traceback (most recent call last)" in log.read_text()
 
 
+def test_of_a_message_of_many_lines_both_ends_are_shown(raised):
+    """An array's values scroll away what was wrong with them, and the command that resumes."""
+    shown = raised("value", text="\n".join(f"row {i}" for i in range(200))).what.splitlines()
+    assert len(shown) == 15
+    assert (shown[0], shown[-3:]) == ("ValueError: row 0", ["…", "row 198", "row 199"])
+
+
 def test_out_of_memory_says_how_much_was_held(raised):
     """One does not learn what to do about a MemoryError."""
     error = raised("memory")

@@ -139,7 +139,7 @@ class Raiser:
         if kind == "subclass":
             raise OwnError("mine", fix="do something")
         if kind == "value":
-            raise ValueError("no such thing")
+            raise ValueError(task.parameters.get("text", "no such thing"))
         if kind == "memory":
             raise MemoryError
         if kind == "disk":

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from support.golden import check_golden
 from support.pipelines import conditional, diamond, guarded, nested, parametrised, unreliable
 
-from penstock import Pipeline
+from penstock import Examples, Importer, Pipeline, Trainer
 from penstock.cli import cli
 from penstock.components.base.node import Resources
 from penstock.orchestration.ir import load_ir
@@ -145,6 +145,41 @@ def test_a_relative_root_is_taken_from_where_it_is_compiled(
     monkeypatch.chdir(tmp_path)
     text = compiled(diamond(Path("runs")), tmp_path, root="runs")
     assert f"--root {tmp_path / 'runs'}" in text
+
+
+def test_relative_paths_are_seen_from_where_it_is_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If it fails, data that a local run finds is looked for in a temporary folder."""
+    monkeypatch.chdir(tmp_path)
+    place = f'PLACE = {{"cwd": "{tmp_path}"}}'
+    assert place in compiled(diamond(tmp_path), tmp_path, penstock=None)
+    # Tasks that call another environment may be on another machine.
+    assert "PLACE = {}" in compiled(diamond(tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        (
+            KUBERNETES,
+            'resources_of_node={"requests": {"cpu": "6", "memory": "12288Mi"}, '
+            '"limits": {"nvidia.com/gpu": "3"}}',
+        ),
+        (DOCKER, "gpus=3"),
+    ],
+    ids=["kubernetes", "docker"],
+)
+def test_one_container_asks_for_what_all_workers_need(
+    tmp_path: Path, settings: dict[str, Any], wanted: str
+) -> None:
+    """If it fails, several workers share what one of them needs."""
+    (tmp_path / "model.py").write_text("def run_fn(fn_args): pass\n", encoding="utf-8")
+    found = Importer("/data", Examples)
+    trainer = Trainer(examples=found.outputs["result"], module_file=str(tmp_path / "model.py"))
+    trainer.with_policy(resources=Resources(cpu=2, memory_gb=4, gpu=1, workers=3))
+    pipeline = Pipeline("training", "/r", [found, trainer])
+    assert wanted in compiled(pipeline, tmp_path, **settings)
 
 
 def test_the_default_command_is_this_environments(tmp_path: Path) -> None:
