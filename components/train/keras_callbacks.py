@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from .training_progress import TrainingProgress
@@ -40,26 +40,48 @@ class KerasCallbacks:
         anew for every `fit`, in the same order each time.
 
         Args:
-            keras: The Keras in use; by default `keras`, or `tf_keras` where
-                `TF_USE_LEGACY_KERAS=1` is set.
+            keras: The Keras in use; by default that of the model.
             checkpoints: Whether to keep checkpoints.
         """
-        keras = keras or _keras()
-        found = [_progress_callback(keras, self._progress)]
+        made: list[Callable[[Any], Any]] = [lambda used: _progress_callback(used, self._progress)]
         if checkpoints and self._checkpoint_dir:
             self._fits += 1
             folder = os.path.join(self._checkpoint_dir, f"fit-{self._fits}")
-            if keras.callbacks.Callback.__module__.startswith("tf_keras"):
-                found.append(keras.callbacks.BackupAndRestore(folder, delete_checkpoint=False))
-            else:
-                found.append(_checkpoint_callback(keras, folder))
-        return found
+            made.append(lambda used: _checkpoint_callback(used, folder))
+        return [make(keras) if keras else _OfItsModelsKeras(make) for make in made]
 
 
-def _keras() -> Any:
-    legacy = os.environ.get("TF_USE_LEGACY_KERAS") == "1"
-    name = "tf_keras" if legacy else "keras"
-    return sys.modules.get(name) or importlib.import_module(name)
+class _OfItsModelsKeras:
+    """A callback whose kind follows from its model: a module may have loaded both Keras.
+
+    Args:
+        make: Makes the callback, given the Keras.
+    """
+
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        self._make = make
+        self._made: Any = None
+        self._params: Any = None
+
+    def set_params(self, params: Any) -> None:
+        """Called by `fit`."""
+        self._params = params
+        if self._made is not None:
+            self._made.set_params(params)
+
+    def set_model(self, model: Any) -> None:
+        """Called by `fit`, before it begins."""
+        if self._made is None:
+            roots = {kind.__module__.partition(".")[0] for kind in type(model).__mro__}
+            self._made = self._make(sys.modules["tf_keras" if "tf_keras" in roots else "keras"])
+            self._made.set_params(self._params)
+        self._made.set_model(model)
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith(("on_", "_implements_")):
+            raise AttributeError(name)
+        # Keras looks at the methods before it says which model it is.
+        return lambda *args, **kwargs: getattr(self._made, name)(*args, **kwargs)
 
 
 def _progress_callback(keras: Any, progress: TrainingProgress) -> Any:
@@ -102,6 +124,9 @@ def _progress_callback(keras: Any, progress: TrainingProgress) -> Any:
 
 
 def _checkpoint_callback(keras: Any, folder: str) -> Any:
+    if keras.callbacks.Callback.__module__.startswith("tf_keras"):
+        return keras.callbacks.BackupAndRestore(folder, delete_checkpoint=False)
+
     class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         """Keeps the whole state after each epoch, so that a kill at any time costs one epoch.
 

@@ -14,6 +14,8 @@ _IMPORT = re.compile(
 )
 #: Those that take seconds to load, and do nothing yet when they are loaded.
 _PRELOADED = re.compile(r"^\s*(?:import|from)\s+((?:pandas|sklearn|skops)(?:\.\w+)*)", re.MULTILINE)
+#: Loads skops without PyTorch, so it has to come before skops itself.
+_LEAN_SKOPS = "penstock.components.transform.light.skops_library"
 
 
 def imported_libraries(*entries: Any) -> tuple[str, ...]:
@@ -31,6 +33,8 @@ def imported_libraries(*entries: Any) -> tuple[str, ...]:
         except PenstockError:
             continue
         found.update(match for text in texts for match in _PRELOADED.findall(text))
+    if any(name.startswith("skops") for name in found):
+        return (_LEAN_SKOPS, *sorted(found))
     return tuple(sorted(found))
 
 

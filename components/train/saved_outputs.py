@@ -9,7 +9,7 @@ from typing import Any
 
 from ...utils.errors import UserCodeError
 from ...utils.logs import get_logger
-from ...utils.user_code.tracebacks import original_path
+from ...utils.user_code.tracebacks import function_location
 from .flavors.registry import FLAVORS, ModelError, UnknownFormat, detect, load_predictor
 
 _log = get_logger(__name__)
@@ -98,9 +98,3 @@ def _check_signatures(serving_dir: str, node_id: str, location: str | None) -> N
             location=location,
             fix=_SAVE,
         )
-
-
-def function_location(function: Callable[..., Any]) -> str | None:
-    """`file:line` where a function begins, if it is known; the file as its author knows it."""
-    code = getattr(function, "__code__", None)
-    return f"{original_path(code.co_filename)}:{code.co_firstlineno}" if code else None

@@ -14,6 +14,7 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "0")
 
 from ...utils import storage
 from ...utils.errors import DataError
+from ...utils.user_code.tracebacks import function_location
 from ..base.artifact import Artifact, PropertyValue
 from ..base.artifact_types import (
     Examples,
@@ -30,14 +31,14 @@ from ..transform.light.saved import attach, is_light
 from .data_access import ExamplesAccess
 from .distributed.distribution import Distribution
 from .distributed.single_device import SingleDevice
-from .distributed.strategy_scope import distributed
+from .distributed.strategy_scope import distributed, unsupported_fit
 from .finite_weights import unusable_weights
 from .flavors.model_artifact import configured_trust, record
 from .flavors.model_digest import model_digest
 from .fn_args import FnArgs
 from .keras_backend import KerasBackend
 from .keras_callbacks import KerasCallbacks
-from .saved_outputs import check_serving_model, function_location
+from .saved_outputs import check_serving_model
 from .seeding import start_afresh
 from .train_args import EvalArgs, OnNan, TrainArgs
 from .training_progress import TrainingProgress
@@ -68,19 +69,25 @@ class TrainerExecutor:
             Exception: Whatever `run_fn` raises.
         """
         self._keras.settle()
-        run_fn = task.user_function("run_fn")
+        run_fn = task.user_function("run_fn", ["fn_args"])
         seed = task.parameter("seed", int | None)
         access = ExamplesAccess(seed, task.node_id)
         progress = _progress(task, run_fn)
         # First of all: TensorFlow lets no strategy be made once it has begun to work.
-        with distributed(task.parameter("distribution", Distribution | None), task) as strategy:
+        distribution = task.parameter("distribution", Distribution | None)
+        with distributed(distribution, task) as strategy:
             arguments = make_fn_args(task, access, seed, strategy, progress)
             start_afresh(seed)
             try:
                 result = run_fn(arguments)
             except Exception as error:
                 # None is the user's mistake, though all come out of the user's code.
-                told = progress.error or access.error or storage_error(error, task.node_id)
+                told = (
+                    progress.error
+                    or access.error
+                    or storage_error(error, task.node_id)
+                    or unsupported_fit(error, distribution, task.node_id, function_location(run_fn))
+                )
                 if told is None or told is error:
                     raise
                 raise told from error
@@ -93,7 +100,7 @@ class TrainerExecutor:
         model = task.output("model", Model)
         trusted = configured_trust(arguments.custom_config, task.node_id)
         flavor = check_serving_model(arguments.serving_model_dir, run_fn, task.node_id, trusted)
-        _check_weights(arguments.serving_model_dir, progress)
+        _check_weights(arguments.serving_model_dir, flavor, progress)
         if not os.listdir(arguments.eval_model_dir):
             os.rmdir(arguments.eval_model_dir)
         if arguments.transform_output is not None and is_light(arguments.transform_output):
@@ -112,8 +119,8 @@ def _progress(task: Task, run_fn: Callable[..., Any]) -> TrainingProgress:
     )
 
 
-def _check_weights(serving_dir: str, progress: TrainingProgress) -> None:
-    broken = unusable_weights(serving_dir)
+def _check_weights(serving_dir: str, flavor: str, progress: TrainingProgress) -> None:
+    broken = unusable_weights(serving_dir, flavor)
     if broken is not None:
         progress.diverged(
             "training diverged: the saved model holds NaN", f"NaN in the variable {broken}"
@@ -213,12 +220,15 @@ def _hyperparameters(task: Task) -> dict[str, Any] | None:
     location = artifact.path(HYPERPARAMETERS_FILE)
     try:
         found = json.loads(storage.read_text(location))
+        got = None if isinstance(found, dict) else f"{json.dumps(found)[:200]}"
     except ValueError as error:
+        got = str(error)
+    if got is not None:
         raise DataError(
             "the hyperparameters cannot be read",
             node=task.node_id,
-            expected="a JSON object",
-            got=str(error),
+            expected='a JSON object, such as {"rate": 0.1}',
+            got=got,
             location=location,
-        ) from None
+        )
     return dict(found)

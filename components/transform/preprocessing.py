@@ -12,6 +12,8 @@ from typing import Any
 import tensorflow as tf
 
 from ...utils.errors import DataError, PenstockError, UserCodeError, nearest
+from ...utils.user_code.call_check import check_call
+from ...utils.user_code.tracebacks import function_location
 
 #: What `tf.Example`s, and so transformed examples, can hold.
 _DTYPES = (tf.float32, tf.int64, tf.string)
@@ -69,6 +71,7 @@ class Preprocessing:
         self.node_id = node_id
         self.error: BaseException | None = None
         self._arguments = _extra_arguments(function, custom_config)
+        check_call(function, "preprocessing_fn", ["inputs"], node=node_id, named=self._arguments)
         self._token = secrets.token_hex(8) if shared else ""
         if shared:
             _registered[self._token] = self
@@ -100,7 +103,12 @@ class Preprocessing:
 
     def _checked(self, outputs: Any) -> dict[str, Any]:
         if not isinstance(outputs, Mapping) or not outputs:
-            raise self._refuse("returned no features", "a dict of tensors", repr(outputs))
+            raise self._refuse(
+                "returned no features by name",
+                "a dict of tensors",
+                repr(outputs),
+                "end it with return {'name': tensor, …}",
+            )
         for name, value in outputs.items():
             if not isinstance(value, (tf.Tensor, tf.SparseTensor, tf.RaggedTensor)):
                 raise self._refuse(
@@ -138,13 +146,12 @@ class Preprocessing:
         return told
 
     def _refuse(self, what: str, expected: str, got: str, fix: str | None = None) -> PenstockError:
-        code = getattr(inspect.unwrap(self.function), "__code__", None)
         return UserCodeError(
             f"preprocessing_fn {what}",
             node=self.node_id,
             expected=expected,
             got=got,
-            location=f"{code.co_filename}:{code.co_firstlineno}" if code else None,
+            location=function_location(self.function),
             fix=fix,
         )
 

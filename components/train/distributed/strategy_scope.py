@@ -4,17 +4,20 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
-from ....utils.errors import ParameterError
+from ....utils.errors import ParameterError, UserCodeError
 from ...base.executor import Task, WorkerGroup
 from .distribution import FEWEST_WORKERS, Distribution
 from .single_device import SingleDevice
 
 #: How a program started by `python` makes JAX see several devices on a CPU.
 _XLA_FLAG = "--xla_force_host_platform_device_count"
+_NOT_BY_KERAS = ("multi_worker_mirrored", "parameter_server")
 
 
 @contextmanager
@@ -42,6 +45,35 @@ def distributed(distribution: Distribution | None, task: Task) -> Iterator[Any]:
         from .tf_cluster import tf_strategy
 
         yield tf_strategy(distribution, group, task.node_id)
+
+
+def unsupported_fit(
+    error: BaseException, distribution: Distribution | None, node_id: str, location: str | None
+) -> UserCodeError | None:
+    """What to tell of an error that `fit` of Keras 3 ends in where it has to share its work.
+
+    It has no support for strategies over several processes, and fails far from saying so.
+    """
+    if distribution is None or distribution.strategy not in _NOT_BY_KERAS:
+        return None
+    if not any(_is_keras_fit(frame) for frame, _ in traceback.walk_tb(error.__traceback__)):
+        return None
+    return UserCodeError(
+        f"fit() of Keras 3 cannot train under {distribution.strategy}",
+        node=node_id,
+        expected="tf-keras, or a loop that calls strategy.run",
+        got="a model of Keras 3",
+        location=location,
+        fix="import tf_keras as keras; or distribution='mirrored', for the GPUs of one process",
+    )
+
+
+def _is_keras_fit(frame: FrameType) -> bool:
+    if not str(frame.f_globals.get("__name__")).startswith("keras.src."):
+        return False
+    # Keras leaves its own frames out, but for one that holds the function it called.
+    called = getattr(frame.f_locals.get("fn"), "__name__", frame.f_code.co_name)
+    return called in ("fit", "evaluate", "predict")
 
 
 def _check_workers(distribution: Distribution | None, group: WorkerGroup, node_id: str) -> None:

@@ -57,6 +57,8 @@ def column(batch: pa.RecordBatch, name: str) -> pa.Array:
             expected=f"a column {name!r}",
             got="columns " + (", ".join(batch.schema.names) or "none"),
             suggestion=nearest(name, batch.schema.names),
+            fix="name what the model takes like the columns of the data: keras.Input(…, name=…), "
+            "arguments of a torch module's forward, inputs of a signature",
         )
     return batch.column(index)
 

@@ -38,12 +38,14 @@ class InputFeature:
             the model does not say.
         required: Whether the column must be there, with a value in every row.
         length: How many values a list must have, or None where that is open.
+        example: A value that the model knows, where its type does not tell one.
     """
 
     name: str
     type: str
     required: bool = True
     length: int | None = None
+    example: str | float | bool | None = None
 
 
 class Predictor(Protocol):

@@ -17,12 +17,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import skops.io
 
 from ....utils.errors import ExecutionError
 from ....utils.trust import TRUST_VARIABLE
 from ...ingest.list_columns import is_list
 from ...transform.light.skops_file import HARMLESS
+from ...transform.light.skops_library import skops_io
 from .input_columns import column, output_batch, plain
 from .predictor import InputError, InputFeature, ModelError
 from .registry import model_file
@@ -37,11 +37,11 @@ def load(folder: str, signature: str | None, trusted: Sequence[str]) -> SklearnP
     del signature
     path = model_file(folder, "sklearn")
     try:
-        wanted = skops.io.get_untrusted_types(file=path)
+        wanted = skops_io.get_untrusted_types(file=path)
         refused = sorted(set(wanted) - set(trusted) - HARMLESS)
         if refused:
             raise _untrusted(refused, path)
-        model = skops.io.load(path, trusted=wanted)
+        model = skops_io.load(path, trusted=wanted)
     except ModelError:
         raise
     except (ImportError, AttributeError) as error:
@@ -94,7 +94,8 @@ class SklearnPredictor:
 
     def input_features(self) -> list[InputFeature]:
         """See `Predictor`."""
-        return [InputFeature(name, "any") for name in self._names]
+        examples = _examples(self._model, self._names)
+        return [InputFeature(name, "any", example=examples.get(name)) for name in self._names]
 
     def predict(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """See `Predictor`."""
@@ -160,6 +161,30 @@ def _classes(model: Any) -> list[Any] | None:
     if classes is None or not hasattr(model, "predict_proba") or isinstance(classes, list):
         return None
     return [each.item() if isinstance(each, np.generic) else each for each in classes]
+
+
+def _examples(model: Any, columns: Sequence[Any]) -> dict[str, Any]:
+    """Values of columns that encoders and counters of words take; of others none."""
+    if hasattr(model, "steps"):
+        found: dict[str, Any] = {}
+        for _, step in model.steps:
+            found = found or _examples(step, columns)
+        return found
+    if hasattr(model, "transformers_"):
+        parts = [(each[1], [each[2]] if isinstance(each[2], str) else each[2])
+                 for each in model.transformers_]  # fmt: skip
+        named = [part for part in parts if isinstance(part[1], list)]
+        return {k: v for step, names in named for k, v in _examples(step, names).items()}
+    if hasattr(model, "build_analyzer"):
+        return dict.fromkeys(columns[:1], "text")
+    return {
+        name: next((v for v in np.asarray(values).tolist() if _is_plain(v)), None)
+        for name, values in zip(columns, getattr(model, "categories_", ()), strict=False)
+    }
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, (str, int, float)) and value == value
 
 
 def _prediction_type(model: Any) -> Any:

@@ -123,6 +123,10 @@ class XGBoostPredictor:
             )
             return np.asarray(self._booster.predict(data, iteration_range=self._rounds))
         except (xgb.core.XGBoostError, ValueError, TypeError) as error:
+            if "contains `inf`" in str(error):
+                raise InputError(
+                    "the XGBoost model takes no infinite values, nor any above 3.4e38"
+                ) from error
             raise ExecutionError(
                 "the XGBoost model failed to predict",
                 expected="rows like those that it was trained on",

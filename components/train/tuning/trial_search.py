@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from multiprocessing.connection import wait
 from typing import Any
 
-from ....utils.errors import ParameterError, UserCodeError
+from ....utils.errors import ParameterError, UserCodeError, nearest
 from ....utils.logs import get_logger
+from ....utils.user_code.tracebacks import function_location
 from ...base.executor import Task
 from ...base.search_space import Domain, read_domain
 from ..data_access import ExamplesAccess
-from ..saved_outputs import function_location
 from ..seeding import start_afresh
 from ..training_progress import METRIC_PREFIX
 from ..tuner_args import TuneArgs
@@ -68,7 +68,7 @@ def read_space(task: Task) -> dict[str, Domain]:
     Raises:
         ParameterError: It returned no mapping, an empty one, or a bad description in it.
     """
-    declare = task.user_function("hyperparameters")
+    declare = task.user_function("hyperparameters", [])
     raw = declare()
     location = function_location(declare)
     if not isinstance(raw, Mapping) or not raw:
@@ -106,7 +106,7 @@ class TrialSearch:
         self._kept = kept
         self._study = study
         own = task.optional_user_function("objective")
-        self._train = own or task.user_function("run_fn")
+        self._train = task.user_function("objective" if own else "run_fn", ["fn_args"])
         self._waiting: deque[Proposal] = deque(study.interrupted())
         self._running: dict[Any, TrialProcess] = {}
         self._begun = len(study.records()) - len(self._waiting)
@@ -236,6 +236,7 @@ class TrialSearch:
             expected=f"{self._args.objective} among what the function returns or reports",
             got=", ".join(there_is) or "no metrics at all",
             location=function_location(self._train),
+            suggestion=nearest(self._args.objective, there_is),
             fix="set tune_args=TuneArgs(objective='…') to one of these; or end the function with "
             f"return {{'{self._args.objective}': …}}",
         )

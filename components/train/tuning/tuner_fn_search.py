@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ....utils.errors import DataError, ParameterError, UserCodeError
+from ....utils.user_code.tracebacks import function_location
 from ...base.executor import Task
 from ..data_access import ExamplesAccess
-from ..saved_outputs import function_location
 from ..seeding import start_afresh
 from ..tuner_args import TuneArgs
 from .search_outcome import SearchOutcome
@@ -40,7 +40,7 @@ def search_with_tuner_fn(
         UserCodeError: `tuner_fn` returned something else.
         Exception: Whatever the user's code raises.
     """
-    tuner_fn = task.user_function("tuner_fn")
+    tuner_fn = task.user_function("tuner_fn", ["fn_args"])
     access = ExamplesAccess(seed, task.node_id)
     arguments = search_arguments(
         task, access, seed, os.path.join(task.work_dir, "tuner"), kept=os.path.join(kept, "tuner")

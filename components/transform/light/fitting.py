@@ -14,6 +14,7 @@ import pyarrow as pa
 from ....utils import storage
 from ....utils.errors import CodeError, UserCodeError
 from ....utils.user_code import CodeBundle, collect, original_path
+from ....utils.user_code.call_check import check_call
 from ....utils.user_code.tracebacks import bundle_folder
 from .forms import location_of
 from .frames import to_frame
@@ -86,6 +87,7 @@ class Fitter:
         from .skops_file import dump, foreign_types
 
         function = self._functions["preprocess"]
+        check_call(function, "preprocess", [], node=self._node_id, named=self._extra(function))
         transformer = function(**self._extra(function))
         if not (hasattr(transformer, "fit") and hasattr(transformer, "transform")):
             raise self._refuse(
@@ -157,6 +159,8 @@ class Fitter:
 
     def _fit_functions(self, table: pa.Table, folder: str) -> dict[str, str]:
         fit, transform = self._functions["fit"], self._functions["transform"]
+        check_call(fit, "fit", ["table"], node=self._node_id, named=self._extra(fit))
+        check_call(transform, "transform", ["table", "state"], node=self._node_id)
         self.code, module, name = self._saved_code(transform)
         state = fit(table, **self._extra(fit))
         write_state(state, folder, self._node_id, location_of(fit))

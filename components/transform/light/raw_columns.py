@@ -13,6 +13,7 @@ import pyarrow as pa
 from ....utils.errors import DataError, nearest
 from ...ingest.arrow_schema_json import schema_from_json, schema_to_json
 from ...ingest.list_columns import is_list, is_text, to_plain_batch
+from ...train.flavors.predictor import InputFeature
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,21 @@ class RawColumn:
     type: pa.DataType
     required: bool
     had_nulls: bool
+
+    def feature(self) -> InputFeature:
+        """How it is told to whoever asks for predictions."""
+        kind = self.type
+        length = kind.list_size if pa.types.is_fixed_size_list(kind) else None
+        return InputFeature(self.name, _type_text(kind), self.required, length)
+
+
+def _type_text(kind: pa.DataType) -> str:
+    """The type in the words of `InputFeature`; moments are sent as texts, as in JSON."""
+    if is_list(kind):
+        return f"list<{_type_text(kind.value_type)}>"
+    if pa.types.is_decimal(kind):
+        return "double"
+    return "string" if _is_moment(kind) else str(kind)
 
 
 class RawColumns:
@@ -104,6 +120,10 @@ def _typed(array: pa.Array, column: RawColumn) -> pa.Array:
     if not _akin(array.type, wanted):
         raise _wrong_type(array.type, column)
     try:
+        if _is_moment(wanted) and is_text(array.type):
+            array = array.cast(pa.string())
+            # Arrow reads no dates from text, but moments.
+            array = array.cast(pa.timestamp("s")) if pa.types.is_date(wanted) else array
         return array.cast(wanted, safe=not pa.types.is_floating(wanted))
     except pa.ArrowInvalid as error:
         raise _wrong_type(array.type, column, str(error)) from None
@@ -116,6 +136,9 @@ def _from_lists(array: pa.Array, column: RawColumn) -> pa.Array:
     if not pa.types.is_null(value) and not _akin(value, inner):
         raise _wrong_type(array.type, column)
     batch = pa.RecordBatch.from_arrays([array], names=[column.name])
+    if _is_moment(column.type) and is_text(value):
+        texts = to_plain_batch(batch, pa.schema([(column.name, pa.string())])).column(0)
+        return _typed(texts, column)
     try:
         return to_plain_batch(batch, pa.schema([(column.name, column.type)])).column(0)
     except pa.ArrowInvalid as error:
@@ -123,17 +146,24 @@ def _from_lists(array: pa.Array, column: RawColumn) -> pa.Array:
 
 
 def _akin(kind: pa.DataType, wanted: pa.DataType) -> bool:
-    """Whether values of one type can stand for the other's without being read from text."""
+    """Whether values of one type can stand for the other's: only moments are read from text."""
     if is_text(wanted):
         return is_text(kind)
+    if _is_moment(wanted) and is_text(kind):
+        return True
     if pa.types.is_temporal(wanted):
         return bool(pa.types.is_temporal(kind))
     return bool(_is_number(kind) and _is_number(wanted))
 
 
+def _is_moment(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
+
+
 def _is_number(kind: pa.DataType) -> bool:
     types = pa.types
-    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind))
+    plain = types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
+    return bool(plain or types.is_decimal(kind))
 
 
 def _wrong_type(kind: pa.DataType, column: RawColumn, why: str | None = None) -> DataError:

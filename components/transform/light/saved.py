@@ -57,7 +57,7 @@ class FittedTransform:
 
     def input_features(self) -> list[InputFeature]:
         """The raw columns that `transform` takes; it takes no notice of others."""
-        return [InputFeature(one.name, str(one.type), one.required) for one in self._raw.columns]
+        return [one.feature() for one in self._raw.columns]
 
     def transform(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The transformed columns of a batch, one row for each of its rows.

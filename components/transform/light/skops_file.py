@@ -16,10 +16,8 @@ import zipfile
 from collections.abc import Collection
 from typing import Any
 
-import skops.io
-from skops.io.exceptions import UntrustedTypesFoundException
-
 from ....utils.errors import DataError
+from .skops_library import skops_io
 
 #: Types and functions that skops does not list, and that do nothing but compute: what common
 #: transformers (SimpleImputer, KBinsDiscretizer, SelectKBest, SplineTransformer, selectors of
@@ -55,7 +53,7 @@ def dump(value: Any) -> bytes:
     Raises:
         Exception: skops cannot save the object; which kind depends on the object.
     """
-    return canonical(skops.io.dumps(value))
+    return canonical(skops_io.dumps(value))
 
 
 def canonical(data: bytes) -> bytes:
@@ -76,7 +74,7 @@ def canonical(data: bytes) -> bytes:
 
 def foreign_types(data: bytes) -> list[str]:
     """Dotted names of the types in a file that are not known to be harmless."""
-    return [name for name in skops.io.get_untrusted_types(data=data) if name not in HARMLESS]
+    return [name for name in skops_io.get_untrusted_types(data=data) if name not in HARMLESS]
 
 
 def load(data: bytes, trusted: Collection[str], location: str) -> Any:
@@ -91,8 +89,8 @@ def load(data: bytes, trusted: Collection[str], location: str) -> Any:
         DataError: The file is damaged, or holds types that nobody trusts.
     """
     try:
-        return skops.io.loads(data, trusted=sorted({*trusted, *HARMLESS}))
-    except UntrustedTypesFoundException as error:
+        return skops_io.loads(data, trusted=sorted({*trusted, *HARMLESS}))
+    except skops_io.exceptions.UntrustedTypesFoundException as error:
         raise DataError(
             "a skops file holds types that are not trusted",
             expected="types of scikit-learn, NumPy and SciPy, or of the code saved beside it",

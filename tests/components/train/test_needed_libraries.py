@@ -46,4 +46,6 @@ def test_what_scikit_learn_code_imports_is_loaded_once(tmp_path: Path) -> None:
     module = tmp_path / "training.py"
     module.write_text("import os\nimport reading\nimport skops.io\nfrom sklearn.svm import SVC\n")
     trainer = Trainer(examples=Channel(Examples), module_file=str(module))
-    assert trainer.preload[1:] == ("pandas", "sklearn.svm", "skops.io")
+    own, *libraries = trainer.preload[1:]
+    assert own == "penstock.components.transform.light.skops_library"
+    assert libraries == ["pandas", "sklearn.svm", "skops.io"]

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from penstock.components.base.artifact_types import (  # noqa: E402
 from penstock.components.base.executor import Task  # noqa: E402
 from penstock.components.train.data_access import ExamplesAccess  # noqa: E402
 from penstock.components.train.trainer_executor import make_fn_args  # noqa: E402
-from penstock.utils.errors import DataError, UserCodeError  # noqa: E402
+from penstock.utils.errors import CodeError, DataError, UserCodeError  # noqa: E402
 
 pytestmark = pytest.mark.heavy
 
@@ -178,6 +179,14 @@ def test_other_formats_are_kept(run_trainer: Run) -> None:
     assert sorted(os.listdir(model.uri)) == ["Format-Serving", "Format-TFMA"]
 
 
+def test_run_fn_that_takes_nothing(run_trainer: Run) -> None:
+    """The mistake is told as one of the Trainer's own code."""
+    with pytest.raises(CodeError, match="too many positional arguments") as caught:
+        run_trainer(lambda: None)
+    assert caught.value.expected == "def run_fn(fn_args)"
+    assert "test_trainer_executor.py" in str(caught.value.location)
+
+
 def test_user_exception_comes_through_as_it_is(run_trainer: Run) -> None:
     """Users see our wrapping in place of their own traceback."""
     with pytest.raises(ZeroDivisionError):
@@ -236,6 +245,14 @@ def test_fn_args_say_where_everything_lies(transformed: tuple[Any, Any], tmp_pat
     assert found.hyperparameters == {"values": {"units": 8}}
     assert found.custom_config == {"depth": 2}
     assert found.model_run_dir == "/logs"
+    (tmp_path / "best" / "best_hyperparameters.txt").write_text("[1, 2]")
+    with pytest.raises(DataError, match="hyperparameters cannot be read") as caught:
+        make_fn_args(
+            replace(task, outputs={**task.outputs, "model": [Model(str(tmp_path / "n"))]}),
+            ExamplesAccess(None, "Trainer"),
+            None,
+        )
+    assert caught.value.got == "[1, 2]"
 
 
 def test_missing_split_is_named(transformed: tuple[Any, Any], tmp_path: Path) -> None:

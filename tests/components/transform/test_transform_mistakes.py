@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("tensorflow_transform")
 
 from penstock.components.base.artifact_types import Schema
-from penstock.utils.errors import DataError, StorageError, UserCodeError
+from penstock.utils.errors import CodeError, DataError, StorageError, UserCodeError
 
 pytestmark = pytest.mark.heavy
 
@@ -67,6 +67,14 @@ def test_misspelt_feature_names_the_nearest(raw_examples: Any, run_transform: Ru
         raise caught.value
 
 
+def test_function_without_inputs_is_told(raw_examples: Any, run_transform: Run) -> None:
+    """The mistake is told as one of Penstock's own code."""
+    with pytest.raises(CodeError, match="too many positional arguments") as caught:
+        run_transform(raw_examples, lambda: {})
+    assert caught.value.expected == "def preprocessing_fn(inputs)"
+    assert "test_transform_mistakes.py" in (caught.value.location or "")
+
+
 def _padded(tags: Any) -> Any:
     import tensorflow as tf
 
@@ -76,13 +84,14 @@ def _padded(tags: Any) -> Any:
 @pytest.mark.parametrize(
     ("returned", "message"),
     [
-        (lambda inputs: None, "returned no features"),
+        (lambda inputs: None, "returned no features by name"),
+        (lambda inputs: [inputs["fare"]], "returned no features by name"),
         (lambda inputs: {"x": 3.0}, "no tensor as 'x'"),
         (lambda inputs: {"x": inputs["tip"].dense_shape[0]}, "'x' without a dimension"),
         (lambda inputs: {"x": inputs["fare"] > 1}, "'x' with a type that examples do not have"),
         (lambda inputs: {"x": _padded(inputs["tags"])}, "'x' with a shape that may differ"),
     ],
-    ids=["none", "number", "scalar", "bool", "as wide as the batch wants"],
+    ids=["none", "list", "number", "scalar", "bool", "as wide as the batch wants"],
 )
 def test_wrong_return_value_is_named(
     raw_examples: Any, run_transform: Run, returned: Any, message: str

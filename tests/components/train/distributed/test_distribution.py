@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from penstock import CsvExampleGen, Resources, Trainer
@@ -12,11 +13,28 @@ from penstock.components.base.executor import Task, WorkerGroup
 from penstock.components.train.distributed.cluster_environment import tf_config, torchrun_variables
 from penstock.components.train.distributed.distribution import Distribution
 from penstock.components.train.distributed.single_device import SingleDevice
-from penstock.components.train.distributed.strategy_scope import distributed
+from penstock.components.train.distributed.strategy_scope import distributed, unsupported_fit
 from penstock.utils.errors import ParameterError
 
 THREE = ("10.0.0.1:2222", "10.0.0.2:2222", "10.0.0.3:2222")
 EXAMPLES = Channel(Examples)
+
+
+@pytest.mark.heavy
+def test_fit_of_keras_3_over_processes_is_told_as_such() -> None:
+    """If it fails, who uses Keras 3 under such a strategy reads of tensors of a wrong type."""
+    keras = pytest.importorskip("keras")
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    several = Distribution(strategy="multi_worker_mirrored")
+    with pytest.raises(ValueError) as caught:
+        model.fit(np.ones((4, 3)), np.ones((4, 1)), verbose=0)
+    told = unsupported_fit(caught.value, several, "Trainer", "model.py:3")
+    assert told is not None and "fit() of Keras 3 cannot train under multi_worker" in str(told)
+    assert unsupported_fit(caught.value, Distribution(strategy="mirrored"), "Trainer", "") is None
+    with pytest.raises(ValueError) as caught:
+        model(np.ones((4, 3)))
+    assert unsupported_fit(caught.value, several, "Trainer", "") is None
 
 
 def test_tf_config_of_equal_workers() -> None:

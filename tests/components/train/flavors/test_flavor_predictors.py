@@ -123,6 +123,32 @@ def test_sklearn_types_need_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         configured_trust({"trusted_types": "all"}, "Trainer")
 
 
+def test_sklearn_tells_values_that_its_encoders_know(tmp_path: Path) -> None:
+    """The request that `penstock serve` prints for people to try would be refused."""
+    import pandas as pd
+    import skops.io
+    from sklearn.compose import ColumnTransformer
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    rows = pd.DataFrame({"size": [1.0, 2.0], "city": [None, "Ulm"], "text": ["aa bb", "cc dd"]})
+    encoder = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder())
+    columns = ColumnTransformer(
+        [("n", StandardScaler(), ["size"]), ("c", encoder, ["city"]),
+         ("t", TfidfVectorizer(), "text")]
+    )  # fmt: skip
+    model = make_pipeline(columns, LogisticRegression()).fit(rows, [0, 1])
+    skops.io.dump(model, tmp_path / "model.skops")
+    loaded = load_predictor(str(tmp_path))
+    found = {each.name: each.example for each in loaded.input_features()}
+    assert found == {"size": None, "city": "Ulm", "text": "text"}
+    asked = pa.RecordBatch.from_pylist([{**found, "size": 1}])
+    assert loaded.predict(asked).num_rows == 1
+
+
 def test_sklearn_needs_names(tmp_path: Path) -> None:
     """Columns are fed in whatever order they come."""
     import skops.io
@@ -160,6 +186,17 @@ def test_xgboost_gives_what_the_library_gives(tmp_path: Path) -> None:
     (tmp_path / "model.ubj").write_bytes(b"{}")
     with pytest.raises(ModelError, match="cannot be read"):
         load_predictor(str(tmp_path))
+
+
+def test_infinite_values_are_the_callers_fault(tmp_path: Path) -> None:
+    """A server would blame its model, and fill its log, for what a client sent."""
+    import xgboost as xgb
+
+    data = xgb.DMatrix(np.zeros((4, 1)), label=[0, 1, 0, 1], feature_names=["amount"])
+    xgb.train({}, data, 1).save_model(tmp_path / "model.json")
+    rows = pa.RecordBatch.from_pydict({"amount": [1.0, np.inf]})
+    with pytest.raises(InputError, match="no infinite values"):
+        load_predictor(str(tmp_path)).predict(rows)
 
 
 def test_xgboost_needs_names(tmp_path: Path) -> None:

@@ -45,6 +45,17 @@ def test_telling_loads_no_framework(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.heavy
+def test_scikit_learn_models_load_without_torch() -> None:
+    """A server of a scikit-learn model waits for PyTorch, which it does not use."""
+    code = (
+        "import sys, penstock.components.train.flavors.sklearn_flavor\n"
+        "assert 'skops.io' in sys.modules and 'torch' not in sys.modules\n"
+        "assert None not in sys.modules.values()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_several_models_are_refused(tmp_path: Path) -> None:
     """One of two models is chosen by chance."""
     (tmp_path / "model.json").write_text("")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
+from penstock.components.train.finite_weights import unusable_weights
 from penstock.components.train.keras_backend import KerasBackend
 from penstock.components.train.saved_outputs import check_serving_model
 from penstock.utils.errors import UserCodeError
@@ -49,6 +51,36 @@ def test_unusable_models_are_told_at_the_trainer(
         assert text in str(caught.value)
     assert str(caught.value).startswith("Trainer: run_fn ")
     assert "test_saved_outputs.py" in str(caught.value.location)
+
+
+def save_keras(folder: Path, weight: float) -> None:
+    """A model of one weight."""
+    import keras
+
+    only = keras.layers.Dense(1, use_bias=False)
+    model = keras.Sequential([keras.Input((1,), name="x"), only])
+    only.kernel.assign([[weight]])
+    model.save(folder / "model.keras")
+
+
+def save_torch(folder: Path, weight: float) -> None:
+    """A model of one weight."""
+    torch = pytest.importorskip("torch")
+    model = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.constant_(model.weight, weight)
+    torch.export.save(torch.export.export(model, (torch.ones(2, 1),)), folder / "model.pt2")
+
+
+@pytest.mark.parametrize(
+    ("flavor", "save", "name"),
+    [("keras", save_keras, "layers/dense/vars/0"), ("torch", save_torch, "weight")],
+)
+def test_weights_that_are_nan_are_found(flavor: str, save: Any, name: str, tmp_path: Path) -> None:
+    """A model that learnt nothing but NaN is pushed, unless it is a SavedModel."""
+    save(tmp_path, 0.5)
+    assert unusable_weights(str(tmp_path), flavor) is None
+    save(tmp_path, math.nan)
+    assert unusable_weights(str(tmp_path), flavor) == name
 
 
 def test_unknown_formats_are_kept(tmp_path: Path) -> None:

@@ -34,6 +34,11 @@ SKLEARN = "from sklearn.preprocessing import *\nfrom sklearn.linear_model import
 
 #: Name: (module, kind of error, what it says).
 MISTAKES: dict[str, tuple[str, type[PenstockError], str]] = {
+    "transform without the state": (
+        FIT + "def transform(table):\n    return table\n",
+        CodeError,
+        r"transform\(\) cannot be called as it is: too many.*def transform\(table, state\)",
+    ),
     "fewer rows": (
         FIT + "def transform(table, state):\n    return table.select(['area']).slice(1)\n",
         DataError,

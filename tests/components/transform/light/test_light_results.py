@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +21,8 @@ import numpy as np
 import pyarrow as pa
 
 from penstock.components.ingest.examples_reader import read_table
+from penstock.components.serve.feature_columns import feature_columns
+from penstock.components.transform.light.raw_columns import RawColumn, RawColumns
 from penstock.components.transform.light.saved import attach, load
 from penstock.utils.errors import CodeError, DataError
 from penstock.utils.hashing import digest_tree
@@ -221,6 +224,37 @@ def test_spans_are_fitted_together_and_splits_can_be_chosen(
     assert float(np.mean(whole.column(0).to_numpy())) == pytest.approx(0, abs=1e-9)
     graph, transformed = run_light(spans, code, materialize=False)
     assert transformed.splits == [] and load(graph.uri).input_features()
+
+
+def test_lists_can_be_asked_about() -> None:
+    """A model whose transform takes a list predicts in bulk, and cannot be served."""
+    kinds = {
+        "window": pa.list_(pa.float64()),
+        "pair": pa.list_(pa.float32(), 2),
+        "name": pa.string(),
+    }
+    features = [RawColumn(name, kind, True, False).feature() for name, kind in kinds.items()]
+    assert [each.type for each in features] == ["list<double>", "list<float>", "string"]
+    columns = feature_columns(features)
+    assert columns["window"].array([[1, 2.5], [3]]).type == pa.list_(pa.float64())
+    assert columns["pair"].length == 2
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("us"), pa.date32()])
+def test_moments_are_asked_about_as_texts(kind: pa.DataType) -> None:
+    """A model whose data have a date cannot be served: JSON has none."""
+    column = RawColumn("when", kind, True, False)
+    assert column.feature().type == "string"
+    for texts in (pa.array(["2024-02-01", None]), pa.array([[b"2024-02-01"], None])):
+        batch = pa.RecordBatch.from_arrays([texts], names=["when"])
+        (found,) = RawColumns([column]).fit(batch)
+        assert found.type == kind and found.cast(pa.timestamp("s")).to_pylist() == [
+            datetime(2024, 2, 1),
+            None,
+        ]
+    with pytest.raises(DataError, match="another type") as caught:
+        RawColumns([column]).fit(pa.RecordBatch.from_pydict({"when": ["soon"]}))
+    assert "soon" in str(caught.value.got)
 
 
 def test_raw_columns_are_checked(
