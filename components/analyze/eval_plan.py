@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,7 +152,7 @@ def _completed(
     raw: config_pb2.EvalConfig, has_baseline: bool, node: str | None
 ) -> tuple[config_pb2.EvalConfig, Any]:
     """The configuration with TFMA's defaults, and its thresholds."""
-    try:
+    with acceptable(node):
         config = config_util.update_eval_config_with_defaults(
             raw, has_baseline=has_baseline, rubber_stamp=True
         )
@@ -159,13 +160,24 @@ def _completed(
         thresholds = metric_specs.metric_thresholds_from_metrics_specs(
             config.metrics_specs, eval_config=config
         )
+    return config, thresholds
+
+
+@contextmanager
+def acceptable(node: str | None = None) -> Iterator[None]:
+    """Raises what TFMA has against a configuration as an error that users can act on.
+
+    Raises:
+        ParameterError: It has something against it.
+    """
+    try:
+        yield
     except (ValueError, TypeError, RuntimeError) as error:
         raise ParameterError(
             "eval_config is not acceptable to TensorFlow Model Analysis",
             node=node,
             got=_first_line(error),
         ) from error
-    return config, thresholds
 
 
 def _flavor(artifact: Model, node: str | None) -> str:

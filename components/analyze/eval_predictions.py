@@ -26,6 +26,11 @@ _TFMA_OUTPUTS = {"scores", "outputs", "predictions", "logistic", "probabilities"
 #: Rows that a model sees at once, unless model_specs say otherwise.
 _INFERENCE_ROWS = 4096
 
+_NUMBER_THE_LABELS = (
+    "give the examples a column with the label as the numbers that the model learnt, by a step of "
+    "your own or in the data, and name it as label_key"
+)
+
 _FIELDS = (
     ("label", "label_key", "label_keys"),
     ("example weight", "example_weight_key", "example_weight_keys"),
@@ -296,7 +301,9 @@ class Predictor:
                 node=self._node,
                 expected="numbers",
                 got=repr(np.ravel(mine)[0]),
-                fix="export a signature that applies the transformation, name it in "
+                fix=_NUMBER_THE_LABELS
+                if name in self._flavored
+                else "export a signature that applies the transformation, name it in "
                 "model_specs.preprocessing_function_names, and give as label_key the "
                 "transformed label",
             )

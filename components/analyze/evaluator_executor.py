@@ -14,7 +14,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from ...utils import storage
 from ...utils.canonical_json import encode
-from ...utils.errors import DataError
+from ...utils.errors import DataError, PenstockError
 from ...utils.logs import get_logger
 from ..base.artifact import PropertyValue
 from ..base.artifact_types import Examples, Model, ModelBlessing, ModelEvaluation, Schema
@@ -80,7 +80,11 @@ class EvaluatorExecutor:
             node=task.node_id,
         )
         evaluation = task.output("evaluation", ModelEvaluation)
-        engine = _evaluate(task, plan, inputs, evaluation.uri)
+        try:
+            engine = _evaluate(task, plan, inputs, evaluation.uri)
+        except PenstockError as error:
+            error.node = error.node or task.node_id
+            raise
         found = EvaluationReader(evaluation.uri, plan)
         slices, verdict = found.slices, found.verdict()
         rows = sum(count_rows(inputs.examples, split) for split in inputs.splits)

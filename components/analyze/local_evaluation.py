@@ -21,9 +21,11 @@ from tensorflow_model_analysis.post_export_metrics import metric_keys
 from tensorflow_model_analysis.utils import util
 
 from .cross_slices import CrossSliceKey, cross_slices
-from .eval_plan import TENSORFLOW, EvalPlan
+from .eval_plan import TENSORFLOW, EvalPlan, acceptable
 from .eval_predictions import EvalBatch
 from .grouped_inputs import Group, GroupedInputs
+from .keras_batches import array_fed
+from .metric_failures import name_of, named_failures
 from .resampling import resampling_for
 from .slice_groups import SliceGroups, SliceKey
 
@@ -56,7 +58,7 @@ class LocalEvaluation:
         self._resampling.deal(batch.rows)
         order = np.argsort(numbers, kind="stable")
         starts = np.flatnonzero(np.r_[True, np.diff(numbers[order]) > 0])
-        inputs = GroupedInputs(batch, self.plan.config)
+        inputs = GroupedInputs(batch)
         for members in np.split(order, starts[1:]):
             number = int(numbers[members[0]])
             parts = self._accumulators.setdefault(number, {})
@@ -77,6 +79,10 @@ class LocalEvaluation:
 
     def results(self) -> Iterator[tuple[SliceKey | CrossSliceKey, Metrics]]:
         """Metrics and plots of every slice, then of pairs of slices, in a fixed order."""
+        for parts in self._accumulators.values():
+            for part, accumulators in parts.items():
+                # Else every slice would do it again, with its own copies.
+                parts[part] = self._compacted(accumulators)
         members: dict[SliceKey, list[int]] = {}
         for number in sorted(self._accumulators):
             for key in self.groups.slices[number]:
@@ -127,13 +133,20 @@ class LocalEvaluation:
         """Several accumulators of every computation, which stay as they are, as one."""
         # Merging may change its arguments, or keep parts of them.
         copies = [pickle.loads(pickle.dumps(each)) for each in accumulators]
-        return [
+        return self._compacted(
             # An iterator, not a list: some combiners step once and then loop "over the
             # rest", which with a list would count the first accumulator twice.
-            combiner.compact(combiner.merge_accumulators(iter(parts)))
+            combiner.merge_accumulators(iter(parts))
             for combiner, parts in zip(
                 self._computations.combiners, zip(*copies, strict=True), strict=True
             )
+        )
+
+    def _compacted(self, accumulators: Iterable[Any]) -> list[Any]:
+        """One accumulator of every computation, with all that it holds worked into it."""
+        combiners = self._computations.combiners
+        return [
+            combiner.compact(each) for combiner, each in zip(combiners, accumulators, strict=True)
         ]
 
 
@@ -142,9 +155,10 @@ class Computations:
 
     def __init__(self, plan: EvalPlan) -> None:
         self._baseline = plan.baseline
-        found = metric_specs.to_computations(
-            list(plan.config.metrics_specs), eval_config=plan.config, schema=plan.schema
-        )
+        with acceptable():
+            found = metric_specs.to_computations(
+                list(plan.config.metrics_specs), eval_config=plan.config, schema=plan.schema
+            )
         # Metrics often share parts; equal ones are computed once, in the first's place.
         unique = list(dict.fromkeys([*_metrics_within_models(plan), *found]))
         kinds = metric_types
@@ -158,7 +172,7 @@ class Computations:
         self.between_slices = [
             c for c in unique if isinstance(c, kinds.CrossSliceMetricComputation)
         ]
-        self.combiners = [c.combiner for c in self.basic]
+        self.combiners = [array_fed(c.combiner) for c in self.basic]
         for combiner in self.combiners:
             combiner.setup()
 
@@ -168,7 +182,8 @@ class Computations:
         # Rates of slices without a positive or negative row are 0/0: NaN, and meant so.
         with np.errstate(divide="ignore", invalid="ignore"):
             for combiner, accumulator in zip(self.combiners, accumulators, strict=True):
-                metrics.update(combiner.extract_output(accumulator))
+                with named_failures(name_of(combiner)):
+                    metrics.update(combiner.extract_output(accumulator))
             for computation in self._derived:
                 metrics.update(computation.result(metrics))
         return metrics

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import apache_beam as beam
+import tensorflow as tf
 import tensorflow_model_analysis as tfma
 import tf_keras
 from tensorflow_model_analysis.metrics import metric_types, metric_util
@@ -71,6 +72,14 @@ class KerasMean(tf_keras.metrics.Mean):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Takes in some rows."""
         return super().update_state(y_pred, sample_weight)
+
+
+class MeanBatch(tf_keras.metrics.Mean):
+    """A metric that depends on how many rows come at once: the mean of that."""
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Takes in some rows."""
+        return super().update_state(tf.cast(tf.shape(y_pred)[0], tf.float32))
 
 
 def custom_extractors(

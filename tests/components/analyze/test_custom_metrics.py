@@ -154,3 +154,14 @@ def test_metrics_travel_with_the_pipeline(tmp_path: Path) -> None:
     again = compiled(edited)
     assert again["ShareAbove"].fingerprint != found["ShareAbove"].fingerprint
     assert again["custom_extractors"].fingerprint == found["custom_extractors"].fingerprint
+
+
+def test_a_combiner_of_any_shape_has_a_name() -> None:
+    """If it fails, an evaluation ends with an error about TFMA's inner attributes."""
+    from penstock.components.analyze.metric_failures import name_of
+
+    class Odd:
+        def _metrics(self) -> list[str]:
+            return []
+
+    assert name_of(Odd()) == "a metric"
