@@ -7,30 +7,30 @@ from collections.abc import Sequence
 
 import click
 
-from .cli_anomalies import anomalies_group
-from .cli_approve import approvals, approve, reject
-from .cli_artifacts import artifacts_group, lineage
-from .cli_cache import cache_group, gc
-from .cli_card import card
-from .cli_commands import EXIT_CODES, HelpfulCommand, Program
-from .cli_compile import compile_command
-from .cli_completion import completion
-from .cli_data import data_group
-from .cli_export import export
-from .cli_image import image_group
-from .cli_init import init
-from .cli_migrate import migrate
-from .cli_model_stages import models_group
-from .cli_node import node_group
-from .cli_plan import plan
-from .cli_report import report
-from .cli_reproduce import reproduce
-from .cli_run import run
-from .cli_runs import runs_group
-from .cli_serve import serve
-from .cli_show import show
-from .cli_tune import tune
-from .cli_watch import watch
+from .orchestration.commands.anomalies_commands import anomalies_group
+from .orchestration.commands.approval_commands import approvals, approve, reject
+from .orchestration.commands.artifact_commands import artifacts_group, lineage
+from .orchestration.commands.cache_commands import cache_group, gc
+from .orchestration.commands.card_command import card
+from .orchestration.commands.compile_command import compile_command
+from .orchestration.commands.completion import completion
+from .orchestration.commands.data_commands import data_group
+from .orchestration.commands.export_command import export
+from .orchestration.commands.image_commands import image_group
+from .orchestration.commands.init_command import init
+from .orchestration.commands.migrate_command import migrate
+from .orchestration.commands.model_stage_commands import models_group
+from .orchestration.commands.node_commands import node_group
+from .orchestration.commands.plan_command import plan
+from .orchestration.commands.program import EXIT_CODES, HelpfulCommand, Program
+from .orchestration.commands.report_command import report
+from .orchestration.commands.reproduce_command import reproduce
+from .orchestration.commands.run_command import run
+from .orchestration.commands.runs_commands import runs_group
+from .orchestration.commands.serve_command import serve
+from .orchestration.commands.show_command import show
+from .orchestration.commands.tune_command import tune
+from .orchestration.commands.watch_command import watch
 
 
 class _Root(Program):

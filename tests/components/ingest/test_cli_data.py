@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from penstock.cli_data import data_group
 from penstock.components.base.artifact_types import Examples, Model
+from penstock.orchestration.commands.data_commands import data_group
 from penstock.orchestration.metadata.records import NodeKey
 from penstock.orchestration.metadata.store import MetadataStore
 from penstock.utils.errors import DataError

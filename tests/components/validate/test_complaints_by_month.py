@@ -207,7 +207,7 @@ def test_stopped_month_can_be_looked_at(
     """What a gate refused left nothing to look at."""
     import click
 
-    from penstock.cli_anomalies import anomalies_group
+    from penstock.orchestration.commands.anomalies_commands import anomalies_group
 
     months.add(5, corrupted, like=1)
     result = months.run(5, fail_on="errors")

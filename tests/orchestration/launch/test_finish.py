@@ -116,7 +116,8 @@ def test_a_node_stops_with_the_process_that_started_it(tmp_path: Path) -> None:
     """If it fails, killing an engine's task leaves the work going on unseen."""
     script = (
         "import subprocess, sys, time\n"
-        "code = 'from penstock.cli_node import _stop_with_parent as s; import time; s(); "
+        "code = 'from penstock.orchestration.commands.node_commands import "
+        "_stop_with_parent as s; import time; s(); "
         "print(1, flush=True); time.sleep(60)'\n"
         "child = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE)\n"
         "child.stdout.readline()\n"

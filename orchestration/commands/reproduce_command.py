@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from .cli_commands import FAILED, OK, HelpfulCommand, say_error
-from .cli_options import HOW, SHOW, WHERE, json_option, option
-from .cli_output import dim, print_json, print_table
-from .cli_store import store_option
+from .output import dim, print_json, print_table
+from .program import FAILED, OK, HelpfulCommand, say_error
+from .shared_options import HOW, SHOW, WHERE, json_option, option
+from .store_option import store_option
 
 
 @click.command(
@@ -57,11 +57,11 @@ def reproduce(
     """
     import tempfile
 
-    from .cli_records import open_store
-    from .orchestration.registry.registry import ModelRegistry
-    from .orchestration.runners.local.progress import progress_for
-    from .orchestration.runners.reproduction import NodeFailed
-    from .orchestration.runners.reproduction import reproduce as again
+    from ..registry.registry import ModelRegistry
+    from ..runners.local.progress import progress_for
+    from ..runners.reproduction import NodeFailed
+    from ..runners.reproduction import reproduce as again
+    from .record_lookup import open_store
 
     with open_store(metadata) as store:
         found = ModelRegistry(store).find(model, version)

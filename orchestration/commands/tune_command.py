@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .cli_commands import FAILED, OK, STOPPED, HelpfulCommand
-from .cli_options import (
+from .output import dim, heading, print_json, print_table
+from .program import FAILED, OK, STOPPED, HelpfulCommand
+from .shared_options import (
     HOW,
     SHOW,
     VALUES,
@@ -28,11 +29,10 @@ from .cli_options import (
     split_assignment,
     target_argument,
 )
-from .cli_output import dim, heading, print_json, print_table
 
 if TYPE_CHECKING:
-    from .orchestration.runners.local.tuning.pipeline_search import TrialObserver
-    from .orchestration.runners.local.tuning.tune_result import TuneResult
+    from ..runners.local.tuning.pipeline_search import TrialObserver
+    from ..runners.local.tuning.tune_result import TuneResult
 
 #: Options whose values a resumed study has already.
 _FIXED = ("objective", "direction", "spaces", "space_files", "sampler", "seed", "max_failures",
@@ -120,8 +120,8 @@ def tune(ctx: click.Context, /, quiet: bool, as_json: bool, **options: Any) -> N
     needs. What trials have in common is executed once and comes from the cache after that;
     nodes after the objective's, such as a Pusher, are not run.
     """
-    from .orchestration.runners.local.tuning.tune import resume_tuning
-    from .utils.errors import Cancelled, ExecutionError
+    from ...utils.errors import Cancelled, ExecutionError
+    from ..runners.local.tuning.tune import resume_tuning
 
     show = _Progress(quiet=quiet, to_stderr=as_json)
     pipeline = load_with_settings(options["target"], options["settings"], options["configs"])
@@ -143,7 +143,7 @@ def tune(ctx: click.Context, /, quiet: bool, as_json: bool, **options: Any) -> N
         click.echo(f"\nstopped; to go on:\n  {_again(ctx, show.study)}", err=True)
         ctx.exit(STOPPED)
     except ExecutionError as error:
-        from .cli_commands import say_error
+        from .program import say_error
 
         if not show.study:
             raise
@@ -160,7 +160,7 @@ def tune(ctx: click.Context, /, quiet: bool, as_json: bool, **options: Any) -> N
 def _begin(
     pipeline: Any, options: Mapping[str, Any], observer: TrialObserver, where: Mapping[str, Any]
 ) -> TuneResult:
-    from .orchestration.runners.local.tuning import tune as tuning
+    from ..runners.local.tuning import tune as tuning
 
     for name in ("objective", "direction"):
         if not options[name]:
@@ -228,8 +228,8 @@ def _run_words(ctx: click.Context) -> str:
 
 
 def _show(result: TuneResult, run: str) -> None:
-    from .components.train.tuning.trial_records import cell_text, parameter_names
-    from .utils.source_location import display_path
+    from ...components.train.tuning.trial_records import cell_text, parameter_names
+    from ...utils.source_location import display_path
 
     names = parameter_names(result.trials)
     best = result.best
@@ -272,10 +272,10 @@ class _Progress:
 
     def observer(self) -> TrialObserver:
         """What a search tells."""
-        from .components.train.tuning.trial_records import cell_text
-        from .orchestration.runners.local.tuning import pipeline_search
-        from .orchestration.runners.local.tuning.study_folder import SearchSettings
-        from .utils.readable import duration
+        from ...components.train.tuning.trial_records import cell_text
+        from ...utils.readable import duration
+        from ..runners.local.tuning import pipeline_search
+        from ..runners.local.tuning.study_folder import SearchSettings
 
         progress = self
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .utils.errors import DataError, MetadataError, nearest
+from ...utils.errors import DataError, MetadataError, nearest
 
 if TYPE_CHECKING:
-    from .components.base.artifact import Artifact
-    from .orchestration.metadata.lineage import LineageGraph
-    from .orchestration.metadata.records import ArtifactRecord, ExecutionRecord, RunRecord
-    from .orchestration.metadata.store import MetadataStore
+    from ...components.base.artifact import Artifact
+    from ..metadata.lineage import LineageGraph
+    from ..metadata.records import ArtifactRecord, ExecutionRecord, RunRecord
+    from ..metadata.store import MetadataStore
 
 _STORES = os.path.join(".penstock", "*", "metadata.sqlite")
 _NEWEST = "last"
@@ -38,7 +38,7 @@ def open_store(metadata: str | None, run_id: str = "") -> Iterator[MetadataStore
     Raises:
         MetadataError: There is none, there are several, or it cannot be opened.
     """
-    from .orchestration.metadata.store import MetadataStore
+    from ..metadata.store import MetadataStore
 
     store = MetadataStore(metadata or _only_store(run_id), create=False)
     try:
@@ -134,7 +134,7 @@ def find_artifact(store: MetadataStore, text: str) -> ArtifactRecord:
 
 def _pushed_to(store: MetadataStore, place: str) -> list[Artifact]:
     """What lies in a folder that a promotion or roll-back wrote."""
-    from .orchestration.registry.registry import ModelRegistry
+    from ..registry.registry import ModelRegistry
 
     found = ModelRegistry(store).pushed_to(place) if os.sep in place else None
     return store.artifacts_by_uri(found.uri) if found else []
@@ -270,7 +270,7 @@ def log_files(store: MetadataStore, run: RunRecord, node: str | None) -> list[tu
 def _logs(
     executions: list[ExecutionRecord], run: RunRecord, node: str | None
 ) -> Iterator[tuple[str, str]]:
-    from .orchestration.launch.run import Run
+    from ..launch.run import Run
 
     described = Run(run.id, run.pipeline, str(run.properties.get("root", ".")))
     for each in executions:

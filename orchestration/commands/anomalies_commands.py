@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .cli_commands import HelpfulGroup
-from .cli_options import SHOW, json_option, option
-from .cli_output import heading, print_table
-from .cli_store import store_option
+from .output import heading, print_table
+from .program import HelpfulGroup
+from .shared_options import SHOW, json_option, option
+from .store_option import store_option
 
 if TYPE_CHECKING:
-    from .components.validate.anomaly_report import AnomalyReport
-    from .orchestration.metadata.records import ExecutionRecord
-    from .orchestration.metadata.store import MetadataStore
+    from ...components.validate.anomaly_report import AnomalyReport
+    from ..metadata.records import ExecutionRecord
+    from ..metadata.store import MetadataStore
 
 _HEADINGS = ("severity", "split", "feature", "anomaly", "description")
 
@@ -49,14 +49,14 @@ def anomalies_show(
     ARTIFACT is an id, a URI or a type (the newest of it). RUN is a run's id or `last`: where
     a validation stopped it, nothing was recorded, and the validation is done once more.
     """
-    from .cli_records import open_store
+    from .record_lookup import open_store
 
     with open_store(metadata) as store:
         report = _report(store, which)
     if as_json:
         click.echo(report.to_json())
     else:
-        from .components.validate.anomaly_table import headline, table_rows
+        from ...components.validate.anomaly_table import headline, table_rows
 
         click.echo(heading(report.title))
         click.echo(headline(report.anomalies))
@@ -64,12 +64,12 @@ def anomalies_show(
             click.echo()
             print_table(_HEADINGS, table_rows(report.anomalies))
     if html:
-        from .components.validate.report_html import render_html
+        from ...components.validate.report_html import render_html
 
         with open(html, "w", encoding="utf-8") as file:
             file.write(render_html(report))
     if png:
-        from .components.validate.report_png import write_png
+        from ...components.validate.report_png import write_png
 
         write_png(report, png)
     for path in (html, png):
@@ -78,9 +78,9 @@ def anomalies_show(
 
 
 def _report(store: MetadataStore, which: str) -> AnomalyReport:
-    from .cli_records import find_artifact, find_run
-    from .components.validate.anomaly_report import read_report
-    from .utils.errors import MetadataError
+    from ...components.validate.anomaly_report import read_report
+    from ...utils.errors import MetadataError
+    from .record_lookup import find_artifact, find_run
 
     try:
         artifact = None if which == "last" else find_artifact(store, which).artifact
@@ -114,13 +114,13 @@ def validate_again(execution: ExecutionRecord) -> AnomalyReport:
     """What a validation finds that stopped a run: from the same inputs, this time to look."""
     import tempfile
 
-    from .components.base.artifact_types import ExampleAnomalies
-    from .components.base.executor import Task
-    from .components.validate.anomaly_report import read_report
-    from .components.validate.distribution_validator import DistributionValidator
-    from .components.validate.example_validator import ExampleValidator
-    from .utils.module_loading import load_object
-    from .utils.quiet_loading import quiet_loading
+    from ...components.base.artifact_types import ExampleAnomalies
+    from ...components.base.executor import Task
+    from ...components.validate.anomaly_report import read_report
+    from ...components.validate.distribution_validator import DistributionValidator
+    from ...components.validate.example_validator import ExampleValidator
+    from ...utils.module_loading import load_object
+    from ...utils.quiet_loading import quiet_loading
 
     component = next(
         each

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from .cli_commands import HelpfulCommand
-from .cli_options import SHOW, load_with_settings, option, setting_options, target_argument
+from .program import HelpfulCommand
+from .shared_options import SHOW, load_with_settings, option, setting_options, target_argument
 
 
 @click.command(
@@ -54,12 +54,12 @@ def compile_command(
     The graph is checked; nothing is run. The result runs on any machine that has Penstock,
     by `penstock run pipeline.json`.
     """
-    from .orchestration.pipeline import Pipeline
+    from ..pipeline import Pipeline
 
     pipeline = load_with_settings(target, settings, configs)
     if runner == "airflow":
-        from .orchestration.runners.airflow.airflow_dag_runner import AirflowDagRunner
-        from .orchestration.runners.airflow.airflow_settings import load_settings
+        from ..runners.airflow.airflow_dag_runner import AirflowDagRunner
+        from ..runners.airflow.airflow_settings import load_settings
 
         chosen = load_settings(runner_config) if runner_config else None
         click.echo(AirflowDagRunner(chosen).compile(pipeline, "." if output == "-" else output))
@@ -75,7 +75,7 @@ def compile_command(
 
 
 def _compile_for_kubeflow(pipeline: Any, output: str, runner_config: str | None) -> None:
-    from .orchestration.runners.kubeflow.kubeflow_dag_runner import KubeflowDagRunner
+    from ..runners.kubeflow.kubeflow_dag_runner import KubeflowDagRunner
 
     if runner_config is None:
         raise click.UsageError(

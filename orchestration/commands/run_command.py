@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .cli_commands import STOPPED, HelpfulCommand
-from .cli_ending import exit_code, tell_ending
-from .cli_options import (
+from .program import STOPPED, HelpfulCommand
+from .run_ending import exit_code, tell_ending
+from .shared_options import (
     HOW,
     SHOW,
     Loaded,
@@ -34,11 +34,11 @@ from .cli_options import (
     target_argument,
     value_options,
 )
-from .cli_store import store_for_reading
+from .store_option import store_for_reading
 
 if TYPE_CHECKING:
-    from .orchestration.launch.outcome import RunObserver
-    from .orchestration.runners.run_result import RunResult
+    from ..launch.outcome import RunObserver
+    from ..runners.run_result import RunResult
 
 #: Options that are not given again when a run is resumed.
 _NOT_AGAIN = ("run_id", "resume", "take_over", "quiet", "as_json")
@@ -83,10 +83,10 @@ def run(ctx: click.Context, /, quiet: bool, as_json: bool, **options: Any) -> No
     Nodes whose code, parameters and inputs are what they were are not run again: their
     earlier results are reused. Independent nodes run at the same time.
     """
-    from .orchestration.launch.run import new_run_id
-    from .orchestration.runners.local.progress import progress_for
-    from .orchestration.runners.run_result import RunResult
-    from .utils.errors import Cancelled
+    from ...utils.errors import Cancelled
+    from ..launch.run import new_run_id
+    from ..runners.local.progress import progress_for
+    from ..runners.run_result import RunResult
 
     if options["take_over"] and not options["resume"]:
         raise click.UsageError("--take-over goes with --resume.")
@@ -127,7 +127,7 @@ def _runner(
     """What runs the pipeline."""
     chosen = selection(options["from_nodes"], options["to_nodes"], options["only"])
     if options["runner"] == "beam":
-        from .orchestration.runners.beam.beam_dag_runner import BeamDagRunner
+        from ..runners.beam.beam_dag_runner import BeamDagRunner
 
         if (chosen and chosen.partial) or options["max_workers"]:
             raise click.UsageError(
@@ -139,7 +139,7 @@ def _runner(
             beam_pipeline_args=list(options["beam_args"]) or None,
             observer=progress,
         ).run
-    from .orchestration.runners.local.local_runner import LocalRunner
+    from ..runners.local.local_runner import LocalRunner
 
     if options["beam_args"]:
         raise click.UsageError("--beam-arg goes with --runner beam.")
@@ -156,9 +156,9 @@ def _run_to_resume(loaded: Loaded, options: dict[str, Any]) -> tuple[str, Loaded
         Its id; and the pipeline with the runtime parameters that the run had, but for those
         that are given now.
     """
-    from .cli_records import find_run
-    from .orchestration.launch.finish import abandon_run
-    from .orchestration.launch.run import describe_run
+    from ..launch.finish import abandon_run
+    from ..launch.run import describe_run
+    from .record_lookup import find_run
 
     with store_for_reading(loaded) as store:
         found = find_run(store, options["resume"], loaded.ir.name)

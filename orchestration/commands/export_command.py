@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from .cli_commands import HelpfulCommand
-from .cli_options import SHOW, load_with_settings, option, setting_options, target_argument
+from .program import HelpfulCommand
+from .shared_options import SHOW, load_with_settings, option, setting_options, target_argument
 
 
 @click.command(
@@ -44,15 +44,15 @@ def export(
 
 
 def _schema() -> str:
-    from .orchestration.yaml_form.json_schema import yaml_schema
+    from ..yaml_form.json_schema import yaml_schema
 
     return yaml_schema()
 
 
 def _yaml(target: str, settings: Any, configs: Any, output: str) -> str:
-    from .orchestration.pipeline import Pipeline
-    from .orchestration.yaml_form.writer import yaml_text
-    from .utils.errors import GraphError
+    from ...utils.errors import GraphError
+    from ..pipeline import Pipeline
+    from ..yaml_form.writer import yaml_text
 
     pipeline = load_with_settings(target, settings, configs)
     if not isinstance(pipeline, Pipeline):
@@ -65,7 +65,7 @@ def _yaml(target: str, settings: Any, configs: Any, output: str) -> str:
 
 
 def _write(text: str, output: str) -> None:
-    from .utils import storage
+    from ...utils import storage
 
     if output == "-":
         click.echo(text, nl=False)

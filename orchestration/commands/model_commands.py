@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .cli_commands import HelpfulGroup
-from .cli_options import HOW, json_option, limit_option, option
-from .cli_output import dim, print_json, print_pairs, print_table
-from .cli_store import store_option
+from .output import dim, print_json, print_pairs, print_table
+from .program import HelpfulGroup
+from .shared_options import HOW, json_option, limit_option, option
+from .store_option import store_option
 
 if TYPE_CHECKING:
-    from .orchestration.registry.model_version import ModelVersion
+    from ..registry.model_version import ModelVersion
 
 #: For the help of commands that take a version.
 VERSION_HELP = (
@@ -51,9 +51,9 @@ def models_group() -> None:
 @json_option
 def models_list(metadata: str | None, as_json: bool) -> None:
     """List registered models, with what is in production."""
-    from .cli_records import open_store
-    from .orchestration.registry.registry import ModelRegistry
-    from .utils.readable import moment
+    from ...utils.readable import moment
+    from ..registry.registry import ModelRegistry
+    from .record_lookup import open_store
 
     with open_store(metadata) as store:
         registry = ModelRegistry(store)
@@ -112,8 +112,8 @@ def models_show(
     name: str, version: str | None, limit: int, metadata: str | None, as_json: bool
 ) -> None:
     """Show the versions of a model, newest first, or all about one."""
-    from .cli_records import open_store
-    from .orchestration.registry.registry import ModelRegistry
+    from ..registry.registry import ModelRegistry
+    from .record_lookup import open_store
 
     with open_store(metadata) as store:
         registry = ModelRegistry(store)
@@ -142,7 +142,7 @@ models_show.help = f"{models_show.help}\n\n{VERSION_HELP}"
 
 
 def _show_version(found: ModelVersion, as_json: bool) -> None:
-    from .utils.source_location import display_path
+    from ...utils.source_location import display_path
 
     if as_json:
         print_json(version_document(found, whole=True))
@@ -216,10 +216,10 @@ def models_diff(
 
     Without BEFORE the two are what is in production and the version registered before it.
     """
-    from .cli_records import open_store
-    from .orchestration.registry.model_diff import diff_versions
-    from .orchestration.registry.registry import ModelRegistry
-    from .utils.errors import MetadataError
+    from ...utils.errors import MetadataError
+    from ..registry.model_diff import diff_versions
+    from ..registry.registry import ModelRegistry
+    from .record_lookup import open_store
 
     with open_store(metadata) as store:
         registry = ModelRegistry(store)
@@ -294,7 +294,7 @@ def _figure(value: float | None) -> str:
 
 
 def _moment(seconds: float) -> str:
-    from .utils.readable import moment
+    from ...utils.readable import moment
 
     return moment(seconds)
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .cli_commands import HelpfulGroup
-from .cli_options import WHERE, json_option, limit_option, option
-from .cli_output import print_json, print_table
-from .cli_store import store_option
+from .output import print_json, print_table
+from .program import HelpfulGroup
+from .shared_options import WHERE, json_option, limit_option, option
+from .store_option import store_option
 
 if TYPE_CHECKING:
-    from .components.base.artifact_types import Examples
-    from .orchestration.metadata.store import MetadataStore
+    from ...components.base.artifact_types import Examples
+    from ..metadata.store import MetadataStore
 
 
 @click.group("data", cls=HelpfulGroup)
@@ -49,9 +49,9 @@ def data_diff(
     BEFORE and AFTER are ids or URIs of artifacts. A distance is between 0 and 1: of numbers
     the largest difference of cumulative shares, of texts that of one value's share.
     """
-    from .cli_records import open_store
-    from .components.ingest.examples_diff import diff_examples
-    from .components.ingest.examples_diff_text import COLUMNS, column_rows, summary_lines
+    from ...components.ingest.examples_diff import diff_examples
+    from ...components.ingest.examples_diff_text import COLUMNS, column_rows, summary_lines
+    from .record_lookup import open_store
 
     with open_store(metadata) as store:
         first, second = _examples(store, before), _examples(store, after)
@@ -65,9 +65,9 @@ def data_diff(
 
 
 def _examples(store: MetadataStore, text: str) -> Examples:
-    from .cli_records import find_artifact
-    from .components.base.artifact_types import Examples
-    from .utils.errors import DataError
+    from ...components.base.artifact_types import Examples
+    from ...utils.errors import DataError
+    from .record_lookup import find_artifact
 
     found = find_artifact(store, text).artifact
     if not isinstance(found, Examples):

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import click
 
-from .cli_commands import HelpfulGroup
-from .cli_completion import complete_node, complete_run
-from .cli_options import SHOW, json_option, limit_option, option, run_id_argument
-from .cli_output import dim, heading, print_json, print_pairs, print_table
-from .cli_store import store_option
+from .completion import complete_node, complete_run
+from .output import dim, heading, print_json, print_pairs, print_table
+from .program import HelpfulGroup
+from .shared_options import SHOW, json_option, limit_option, option, run_id_argument
+from .store_option import store_option
 
 
 @click.group("runs", cls=HelpfulGroup)
@@ -37,8 +37,8 @@ def runs_list(
     pipeline: str | None, state: str | None, limit: int, metadata: str | None, as_json: bool
 ) -> None:
     """List runs, newest first."""
-    from .cli_records import open_store, run_document
-    from .utils.readable import duration, moment
+    from ...utils.readable import duration, moment
+    from .record_lookup import open_store, run_document
 
     with open_store(metadata) as store:
         # A state is not indexed: enough are looked at that some are found.
@@ -79,14 +79,14 @@ def runs_show(run_id: str, metadata: str | None, as_json: bool) -> None:
 
     RUN is an id, or a part of it that no other has; `last`, the default, is the newest.
     """
-    from .cli_records import (
+    from ...utils.readable import duration, first_line, moment
+    from ..metadata.records import newest_of_nodes
+    from .record_lookup import (
         execution_documents,
         find_run,
         open_store,
         run_document,
     )
-    from .orchestration.metadata.records import newest_of_nodes
-    from .utils.readable import duration, first_line, moment
 
     with open_store(metadata, run_id) as store:
         run = find_run(store, run_id)
@@ -143,7 +143,7 @@ def runs_logs(run_id: str, node: str | None, follow: bool, metadata: str | None)
     RUN is an id, or a part of it that no other has; `last`, the default, is the newest.
     Logs lie on the machine that ran the node.
     """
-    from .cli_records import find_run, follow_logs, log_files, open_store, print_log
+    from .record_lookup import find_run, follow_logs, log_files, open_store, print_log
 
     with open_store(metadata, run_id) as store:
         run = find_run(store, run_id)
@@ -174,8 +174,8 @@ def runs_end(run_id: str, metadata: str | None, as_json: bool) -> None:
     under way is shut out: it can publish nothing any more. A run whose process is alive on
     this machine is not ended: stop that process.
     """
-    from .cli_records import find_run, open_store, run_document
-    from .orchestration.launch.finish import abandon_run
+    from ..launch.finish import abandon_run
+    from .record_lookup import find_run, open_store, run_document
 
     with open_store(metadata, run_id) as store:
         ended = run_document(abandon_run(store, find_run(store, run_id).id))

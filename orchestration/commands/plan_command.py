@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from .cli_commands import HelpfulCommand
-from .cli_options import (
+from .output import dim, print_json, print_table
+from .program import HelpfulCommand
+from .shared_options import (
     cache_options,
     json_option,
     load_given,
@@ -19,8 +20,7 @@ from .cli_options import (
     target_argument,
     value_options,
 )
-from .cli_output import dim, print_json, print_table
-from .cli_store import store_for_reading
+from .store_option import store_for_reading
 
 #: How `plan` puts what would become of a node.
 _WILL = {"run": "run", "reuse": "reuse", "skip": "skip", "after": "may run"}
@@ -46,8 +46,8 @@ def plan(as_json: bool, **options: Any) -> None:
     Each node would run, be reused, be skipped, or "may run": it follows a node that runs,
     and runs too unless that node writes exactly what it wrote before.
     """
-    from .orchestration.launch.plan import forecast
-    from .utils.readable import counted
+    from ...utils.readable import counted
+    from ..launch.plan import forecast
 
     loaded = load_given(options)
     chosen = selection(options["from_nodes"], options["to_nodes"], options["only"])

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from .cli_commands import FAILED, HelpfulCommand
-from .cli_options import WHERE, option
-from .cli_store import store_option
+from .program import FAILED, HelpfulCommand
+from .shared_options import WHERE, option
+from .store_option import store_option
 
 if TYPE_CHECKING:
-    from .components.serve.server_process import ServerProcess
-    from .components.serve.server_settings import LogSettings, ServerSettings
+    from ...components.serve.server_process import ServerProcess
+    from ...components.serve.server_settings import LogSettings, ServerSettings
 
 _WHICH, _LIMITS, _LOG = "Which versions", "Limits", "Prediction log"
 
@@ -113,7 +113,7 @@ def _run(settings: ServerSettings, hidden: bool) -> int:
     import signal
     import threading
 
-    from .components.serve.server_process import ServerProcess
+    from ...components.serve.server_process import ServerProcess
 
     asked = threading.Event()
     before = {
@@ -139,7 +139,7 @@ def _run(settings: ServerSettings, hidden: bool) -> int:
 
 def _wait_ready(server: ServerProcess, asked: Any) -> dict[str, Any] | None:
     """The event `ready`; None where somebody asked to stop before."""
-    from .components.serve.server_process import NotReady
+    from ...components.serve.server_process import NotReady
 
     while not asked.is_set():
         try:
@@ -192,7 +192,7 @@ def _told(event: dict[str, Any]) -> None:
 def _settings(
     target: str, metadata: str | None, plain: dict[str, Any], **more: Any
 ) -> ServerSettings:
-    from .components.serve.server_settings import ServerSettings
+    from ...components.serve.server_settings import ServerSettings
 
     name = plain.pop("name")
     if os.path.isdir(target) or os.sep in target:
@@ -216,9 +216,9 @@ def _registered(target: str, metadata: str | None) -> str:
     Raises:
         MetadataError: There is no store, or no such model in it.
     """
-    from .cli_records import open_store
-    from .orchestration.registry.registry import ModelRegistry
-    from .utils.errors import MetadataError
+    from ...utils.errors import MetadataError
+    from ..registry.registry import ModelRegistry
+    from .record_lookup import open_store
 
     try:
         with open_store(metadata) as store:
@@ -237,7 +237,7 @@ def _checked(name: str) -> str:
     """
     import re
 
-    from .utils.errors import ParameterError
+    from ...utils.errors import ParameterError
 
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise ParameterError(
@@ -250,7 +250,7 @@ def _checked(name: str) -> str:
 
 
 def _labels(given: tuple[str, ...]) -> dict[str, str]:
-    from .utils.errors import ParameterError
+    from ...utils.errors import ParameterError
 
     found = {}
     for text in given:
@@ -266,7 +266,7 @@ def _labels(given: tuple[str, ...]) -> dict[str, str]:
 
 
 def _log(folder: str | None, sample: float, size: int) -> LogSettings | None:
-    from .components.serve.server_settings import LogSettings
+    from ...components.serve.server_settings import LogSettings
 
     if folder is None:
         return None

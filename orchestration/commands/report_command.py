@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .cli_commands import HelpfulCommand
-from .cli_options import SHOW, option, run_id_argument
-from .cli_store import store_option
+from .program import HelpfulCommand
+from .shared_options import SHOW, option, run_id_argument
+from .store_option import store_option
 
 if TYPE_CHECKING:
-    from .orchestration.metadata.records import RunRecord
-    from .orchestration.metadata.store import MetadataStore
-    from .orchestration.runners.views.view import View
+    from ..metadata.records import RunRecord
+    from ..metadata.store import MetadataStore
+    from ..runners.views.view import View
 
 
 @click.command(
@@ -39,10 +39,10 @@ def report(run_id: str, output: str, log_lines: int, metadata: str | None) -> No
     page needs nothing else: send it, keep it, open it anywhere. It holds what the run's
     statistics and logs hold.
     """
-    from .cli_records import find_run, open_store
-    from .orchestration.runners.views.html_page import html_page
-    from .orchestration.runners.views.report import report_views
-    from .utils.readable import size
+    from ...utils.readable import size
+    from ..runners.views.html_page import html_page
+    from ..runners.views.report import report_views
+    from .record_lookup import find_run, open_store
 
     with open_store(metadata, run_id) as store:
         run = find_run(store, run_id)
@@ -56,11 +56,11 @@ def report(run_id: str, output: str, log_lines: int, metadata: str | None) -> No
 
 def _what_stopped(store: MetadataStore, run: RunRecord) -> Iterator[View]:
     """The anomalies that stopped a run: nothing was recorded of them, so they are found again."""
-    from .cli_anomalies import is_validation, validate_again
-    from .orchestration.metadata.records import newest_of_nodes
-    from .orchestration.runners.views.anomalies_view import report_view
-    from .orchestration.runners.views.report import part_title
-    from .orchestration.runners.views.view import View, Wanted
+    from ..metadata.records import newest_of_nodes
+    from ..runners.views.anomalies_view import report_view
+    from ..runners.views.report import part_title
+    from ..runners.views.view import View, Wanted
+    from .anomalies_commands import is_validation, validate_again
 
     for each in newest_of_nodes(store.run_executions(run.id, with_artifacts=True)):
         if each.state.value == "failed" and is_validation(each):

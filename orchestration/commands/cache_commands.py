@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from .cli_commands import HelpfulCommand, HelpfulGroup
-from .cli_completion import complete_node
-from .cli_options import SHOW, json_option, load, option, place_options, value_options
-from .cli_output import dim, heading, print_json, print_table
-from .cli_store import store_for_reading, store_option
+from .completion import complete_node
+from .output import dim, heading, print_json, print_table
+from .program import HelpfulCommand, HelpfulGroup
+from .shared_options import SHOW, json_option, load, option, place_options, value_options
+from .store_option import store_for_reading, store_option
 
 
 @click.group("cache", cls=HelpfulGroup)
@@ -33,7 +33,7 @@ def cache_explain(target: str, node: str, as_json: bool, **options: Any) -> None
 
     TARGET is a pipeline, as for `penstock run`. Nothing is run.
     """
-    from .orchestration.launch.explain import explain_cache
+    from ..launch.explain import explain_cache
 
     loaded = load(target, **options)
     with store_for_reading(loaded) as store:
@@ -89,10 +89,10 @@ def gc(
     Leftovers of failed and interrupted runs can always go. Results are deleted only with
     --keep-runs, and only after a question. What the store does not know is left alone.
     """
-    from .cli_records import open_store
-    from .orchestration.launch.garbage import delete_garbage, find_garbage
-    from .utils.readable import counted, size
-    from .utils.source_location import display_path
+    from ...utils.readable import counted, size
+    from ...utils.source_location import display_path
+    from ..launch.garbage import delete_garbage, find_garbage
+    from .record_lookup import open_store
 
     with open_store(metadata) as store:
         found = find_garbage(store, keep_runs=keep_runs)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from .cli_commands import HelpfulCommand, HelpfulGroup
-from .cli_options import SHOW, json_option, limit_option, option
-from .cli_output import print_json, print_pairs, print_table
-from .cli_store import store_option
+from .output import print_json, print_pairs, print_table
+from .program import HelpfulCommand, HelpfulGroup
+from .shared_options import SHOW, json_option, limit_option, option
+from .store_option import store_option
 
 if TYPE_CHECKING:
-    from .orchestration.metadata.records import ExecutionRecord
+    from ..metadata.records import ExecutionRecord
 
 _ARTIFACT_HELP = "an id, a URI, the folder of a pushed model, or a type (the newest of it)"
 
@@ -47,9 +47,9 @@ def artifacts_list(
     as_json: bool,
 ) -> None:
     """List artifacts, newest first."""
-    from .cli_records import artifact_document, open_store
-    from .utils.readable import moment
-    from .utils.source_location import display_path
+    from ...utils.readable import moment
+    from ...utils.source_location import display_path
+    from .record_lookup import artifact_document, open_store
 
     with open_store(metadata) as store:
         found = store.list_artifacts(
@@ -91,8 +91,8 @@ def artifacts_list(
 @json_option
 def artifacts_show(artifact: str, metadata: str | None, as_json: bool) -> None:
     """Show an artifact: its properties, who made it, who used it."""
-    from .cli_records import artifact_document, find_artifact, open_store
-    from .utils.readable import moment
+    from ...utils.readable import moment
+    from .record_lookup import artifact_document, find_artifact, open_store
 
     with open_store(metadata) as store:
         record = find_artifact(store, artifact)
@@ -159,9 +159,9 @@ def lineage(
     metadata: str | None,
 ) -> None:
     """Show what an artifact came from, and what came of it."""
-    from .cli_records import find_artifact, lineage_document, open_store
-    from .orchestration.metadata.lineage import Direction
-    from .orchestration.metadata.lineage_text import RENDERERS, tree
+    from ..metadata.lineage import Direction
+    from ..metadata.lineage_text import RENDERERS, tree
+    from .record_lookup import find_artifact, lineage_document, open_store
 
     way = Direction(direction or "both")
     with open_store(metadata) as store:

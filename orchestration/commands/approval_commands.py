@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .cli_commands import OK, HelpfulCommand
-from .cli_completion import complete_run
-from .cli_ending import exit_code, tell_ending
-from .cli_options import HOW, SHOW, json_option, option
-from .cli_output import print_json, print_table
-from .cli_store import store_option
+from .completion import complete_run
+from .output import print_json, print_table
+from .program import OK, HelpfulCommand
+from .run_ending import exit_code, tell_ending
+from .shared_options import HOW, SHOW, json_option, option
+from .store_option import store_option
 
 if TYPE_CHECKING:
-    from .orchestration.launch.approval import PendingApproval
-    from .orchestration.metadata.records import RunRecord
-    from .orchestration.metadata.store import MetadataStore
+    from ..launch.approval import PendingApproval
+    from ..metadata.records import RunRecord
+    from ..metadata.store import MetadataStore
 
 _LOOKED_THROUGH = 200
 
@@ -102,8 +102,8 @@ def reject(
 @json_option
 def approvals(metadata: str | None, as_json: bool) -> None:
     """List what waits for somebody's decision, newest run first."""
-    from .cli_records import open_store
-    from .utils.readable import moment
+    from ...utils.readable import moment
+    from .record_lookup import open_store
 
     with open_store(metadata) as store:
         found = [
@@ -138,7 +138,7 @@ def approvals(metadata: str | None, as_json: bool) -> None:
 
 
 def _open(store: MetadataStore, run: RunRecord) -> list[PendingApproval]:
-    from .orchestration.launch.approval import pending
+    from ..launch.approval import pending
 
     return [each for each in pending(store, run.id) if store.decision(each.key) is None]
 
@@ -161,8 +161,8 @@ def _decide(
     import getpass
     from datetime import datetime, timezone
 
-    from .cli_records import open_store
-    from .orchestration.launch.approval import decide
+    from ..launch.approval import decide
+    from .record_lookup import open_store
 
     with open_store(metadata, run_id) as store:
         run = _asking(store, run_id)
@@ -183,8 +183,8 @@ def _asking(store: MetadataStore, run_id: str) -> RunRecord:
     Raises:
         MetadataError: There is none; whoever named a node instead is told how.
     """
-    from .cli_records import find_run
-    from .utils.errors import MetadataError
+    from ...utils.errors import MetadataError
+    from .record_lookup import find_run
 
     try:
         return find_run(store, run_id)
@@ -196,8 +196,8 @@ def _asking(store: MetadataStore, run_id: str) -> RunRecord:
 
 
 def _question(store: MetadataStore, run: RunRecord, node: str | None) -> PendingApproval:
-    from .orchestration.launch.approval import pending
-    from .utils.errors import DataError, nearest
+    from ...utils.errors import DataError, nearest
+    from ..launch.approval import pending
 
     asked = {each.execution.node_id: each for each in pending(store, run.id)}
     names = list(asked)
@@ -221,7 +221,7 @@ def _question(store: MetadataStore, run: RunRecord, node: str | None) -> Pending
 
 def _decided(store: MetadataStore, run: RunRecord) -> str:
     """What was decided in a run that went on with it; empty where nothing was."""
-    from .orchestration.launch.approval import APPROVAL_KEY
+    from ..launch.approval import APPROVAL_KEY
 
     for execution in store.run_executions(run.id):
         made = store.decision(str(execution.custom_properties.get(APPROVAL_KEY, "")))
@@ -235,12 +235,12 @@ def _go_on(run: RunRecord, setting: str, quiet: bool) -> int:
     import json
     import time
 
-    from .orchestration.ir import load_ir
-    from .orchestration.launch.run import Run
-    from .orchestration.metadata.records import RunState
-    from .orchestration.runners.local.local_runner import LocalRunner
-    from .orchestration.runners.local.progress import progress_for
-    from .utils import storage
+    from ...utils import storage
+    from ..ir import load_ir
+    from ..launch.run import Run
+    from ..metadata.records import RunState
+    from ..runners.local.local_runner import LocalRunner
+    from ..runners.local.progress import progress_for
 
     then = Run(run.id, run.pipeline, str(run.properties.get("root", "")))
     where = then.ir_path if "://" in then.ir_path else os.path.relpath(then.ir_path)

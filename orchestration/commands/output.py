@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from .utils.terminal import Paint, is_terminal, width
+from ...utils.terminal import Paint, is_terminal, width
 
 #: Colours of words that say how something stands.
 _STYLES: Mapping[str, tuple[str, ...]] = {

@@ -7,8 +7,8 @@ import shlex
 
 import click
 
-from .cli_commands import HelpfulCommand, HelpfulGroup
-from .cli_options import HOW, WHERE, option
+from .program import HelpfulCommand, HelpfulGroup
+from .shared_options import HOW, WHERE, option
 
 
 @click.group("image", cls=HelpfulGroup)
@@ -64,7 +64,7 @@ def image_build(
     """
     import tempfile
 
-    from .orchestration.runners.kubeflow.image import ImageSettings, build_image, write_context
+    from ..runners.kubeflow.image import ImageSettings, build_image, write_context
 
     settings = ImageSettings(
         project=project,

@@ -13,7 +13,7 @@ import os
 
 import click
 
-from .cli_commands import HelpfulCommand
+from .program import HelpfulCommand
 
 #: Where runs of this folder's pipelines leave their compiled pipeline.
 _COMPILED = os.path.join(".penstock", "*", ".runs", "*", "pipeline.json")

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .cli_commands import HelpfulCommand
-from .cli_models import VERSION_HELP
-from .cli_options import SHOW, json_option, option
-from .cli_output import print_json
-from .cli_store import store_option
+from .model_commands import VERSION_HELP
+from .output import print_json
+from .program import HelpfulCommand
+from .shared_options import SHOW, json_option, option
+from .store_option import store_option
 
 if TYPE_CHECKING:
-    from .orchestration.metadata.store import MetadataStore
-    from .orchestration.registry.model_version import ModelVersion
+    from ..metadata.store import MetadataStore
+    from ..registry.model_version import ModelVersion
 
 
 @click.command(
@@ -48,20 +48,20 @@ def card(
     left; with the lineage from the metadata store. Without a VERSION it is that of what is in
     production, or of the newest.
     """
-    from .cli_records import open_store
-    from .orchestration.registry.registry import ModelRegistry
-    from .utils import storage
+    from ...utils import storage
+    from ..registry.registry import ModelRegistry
+    from .record_lookup import open_store
 
     with open_store(metadata) as store:
         registry = ModelRegistry(store)
         chosen = version or ("production" if registry.production(name) else "latest")
         found = _card(store, registry.find(name, chosen))
     if html:
-        from .components.analyze.model_card_html import render_html
+        from ...components.analyze.model_card_html import render_html
 
         storage.write_text_atomic(html, render_html(found))
     if markdown or not (html or as_json):
-        from .components.analyze.model_card_markdown import render_markdown
+        from ...components.analyze.model_card_markdown import render_markdown
 
         if markdown:
             storage.write_text_atomic(markdown, render_markdown(found))
@@ -78,17 +78,17 @@ card.help = f"{inspect.cleandoc(card.help or '')}\n\n{VERSION_HELP}"
 
 
 def _card(store: MetadataStore, version: ModelVersion) -> dict[str, Any]:
-    from .components.base.artifact_types import ModelCardArtifact
-    from .orchestration.registry.card_lineage import card_inputs, card_lineage, newest_card
+    from ...components.base.artifact_types import ModelCardArtifact
+    from ..registry.card_lineage import card_inputs, card_lineage, newest_card
 
     made = newest_card(store, version.model_artifact_id)
     if isinstance(made, ModelCardArtifact):
-        from .components.analyze.model_card_file import read_card
+        from ...components.analyze.model_card_file import read_card
 
         found = read_card(made)
     else:
-        from .components.analyze.model_card_executor import gather
-        from .components.base.executor import Task
+        from ...components.analyze.model_card_executor import gather
+        from ...components.base.executor import Task
 
         inputs = card_inputs(store, version)
         task = Task(

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .cli_commands import FAILED, say_error
-from .cli_models import (
+from .model_commands import (
     VERSION_HELP,
     by_option,
     login_name,
@@ -18,17 +17,18 @@ from .cli_models import (
     version_document,
     webhook_option,
 )
-from .cli_options import HOW, json_option, option
-from .cli_output import dim, print_json
-from .cli_store import store_option
+from .output import dim, print_json
+from .program import FAILED, say_error
+from .shared_options import HOW, json_option, option
+from .store_option import store_option
 
 __all__ = ["models_group"]
 
 if TYPE_CHECKING:
-    from .components.push.push_destination import Webhook
-    from .orchestration.metadata.store import MetadataStore
-    from .orchestration.registry.model_version import ModelVersion
-    from .orchestration.registry.registry import ModelRegistry
+    from ...components.push.push_destination import Webhook
+    from ..metadata.store import MetadataStore
+    from ..registry.model_version import ModelVersion
+    from ..registry.registry import ModelRegistry
 
 
 @models_group.command(
@@ -57,8 +57,8 @@ def models_promote(
     as_json: bool,
 ) -> None:
     """Put a version into production, in one step; the one that was is archived."""
-    from .cli_records import open_store
-    from .orchestration.registry.registry import ModelRegistry
+    from ..registry.registry import ModelRegistry
+    from .record_lookup import open_store
 
     with open_store(metadata) as store:
         registry = ModelRegistry(store)
@@ -102,8 +102,8 @@ def models_rollback(
     its highest number, so the earlier version is first written there again as the newest.
     Killed in between, it has done only that; run it again.
     """
-    from .cli_records import open_store
-    from .orchestration.registry.registry import ModelRegistry
+    from ..registry.registry import ModelRegistry
+    from .record_lookup import open_store
 
     with open_store(metadata) as store:
         registry = ModelRegistry(store)
@@ -118,8 +118,8 @@ def _webhook(store: MetadataStore, found: ModelVersion) -> Webhook | None:
     Raises:
         ParameterError: Its secret is not in the environment.
     """
-    from .components.push.stage_notice import webhook_of
-    from .components.push.webhook import secret_of
+    from ...components.push.stage_notice import webhook_of
+    from ...components.push.webhook import secret_of
 
     if not found.execution_id:
         return None
@@ -144,7 +144,7 @@ def _produce(
     who = by or login_name()
     destination, number = "", 0
     if republish and found.destination:
-        from .components.push.version_store import repeat_version
+        from ...components.push.version_store import repeat_version
 
         record = {
             "pushed_by": f"penstock models ({who})",
@@ -166,8 +166,8 @@ def _produce(
     else:
         _tell_produced(done_now, before, number, republish)
     if webhook is not None:
-        from .components.push.stage_notice import PROMOTED, ROLLED_BACK, tell_stage
-        from .utils.errors import ExecutionError
+        from ...components.push.stage_notice import PROMOTED, ROLLED_BACK, tell_stage
+        from ...utils.errors import ExecutionError
 
         try:
             tell_stage(
@@ -213,8 +213,8 @@ def models_archive(
 
     Its files stay. It can be promoted again.
     """
-    from .cli_records import open_store
-    from .orchestration.registry.registry import ModelRegistry
+    from ..registry.registry import ModelRegistry
+    from .record_lookup import open_store
 
     with open_store(metadata) as store:
         done = ModelRegistry(store).archive(name, version, by=by or login_name(), note=note)
@@ -248,8 +248,8 @@ def models_label(
     as_json: bool,
 ) -> None:
     """Give a version a label, which moves to it from whatever version had it."""
-    from .cli_records import open_store
-    from .orchestration.registry.registry import ModelRegistry
+    from ..registry.registry import ModelRegistry
+    from .record_lookup import open_store
 
     if bool(remove) == bool(version and label):
         raise click.UsageError("Give VERSION and LABEL, or --remove LABEL.")
@@ -287,8 +287,8 @@ def models_bump(
     name: str, to: str, version: str, note: str, by: str | None, metadata: str | None, as_json: bool
 ) -> None:
     """Register a version's model again under a higher version, which takes its place."""
-    from .cli_records import open_store
-    from .orchestration.registry.registry import ModelRegistry
+    from ..registry.registry import ModelRegistry
+    from .record_lookup import open_store
 
     with open_store(metadata) as store:
         registry = ModelRegistry(store)
@@ -309,9 +309,9 @@ def models_bump(
 @store_option
 def models_manifest(name: str, version: str, metadata: str | None) -> None:
     """Print the KServe InferenceService that a version was pushed with."""
-    from .cli_records import open_store
-    from .orchestration.registry.registry import ModelRegistry
-    from .utils.errors import DataError
+    from ...utils.errors import DataError
+    from ..registry.registry import ModelRegistry
+    from .record_lookup import open_store
 
     with open_store(metadata) as store:
         found = ModelRegistry(store).find(name, version)

@@ -14,8 +14,8 @@ from typing import Any
 
 import click
 
-from .utils.errors import Cancelled, GateError, PenstockError
-from .utils.terminal import CurrentStderr, Paint
+from ...utils.errors import Cancelled, GateError, PenstockError
+from ...utils.terminal import CurrentStderr, Paint
 
 #: Exit codes, as the help tells them.
 OK, FAILED, USAGE, REFUSED, PARKED, BUG, STOPPED, PIPE_CLOSED = 0, 1, 2, 3, 4, 70, 130, 141
@@ -117,7 +117,7 @@ class HelpfulGroup(click.Group):
             click.UsageError: There is none; the message names the nearest.
         """
         if args and args[0] not in self.commands and not args[0].startswith("-"):
-            from .utils.errors import nearest
+            from ...utils.errors import nearest
 
             close = nearest(args[0], self.commands)
             hint = f" Did you mean {close!r}?" if close else ""
@@ -245,7 +245,7 @@ def _defect(error: Exception) -> str:
     import tempfile
     import traceback
 
-    from .utils.logs import redact
+    from ...utils.logs import redact
 
     try:
         with tempfile.NamedTemporaryFile(
@@ -278,6 +278,6 @@ def _debug(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
 
 
 def _verbose(ctx: click.Context, parameter: click.Parameter, value: int) -> None:
-    from .utils.logs import configure
+    from ...utils.logs import configure
 
     configure(value, stream=CurrentStderr())  # type: ignore[arg-type]

@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
-from .cli_commands import FAILED, OK, STOPPED, HelpfulGroup
-from .cli_completion import complete_node, complete_run
-from .cli_ending import exit_code
-from .cli_options import (
+from .completion import complete_node, complete_run
+from .output import print_json
+from .program import FAILED, OK, STOPPED, HelpfulGroup
+from .run_ending import exit_code
+from .shared_options import (
     HOW,
     SHOW,
     WHERE,
@@ -24,7 +25,6 @@ from .cli_options import (
     parameters,
     place_options,
 )
-from .cli_output import print_json
 
 _ir_option = option(
     "--ir", "ir_path", required=True, metavar="FILE", heading=WHERE,
@@ -75,12 +75,12 @@ def node_run(ctx: click.Context, /, ir_path: str, node_id: str, **options: Any) 
     This is what every outside engine calls, in whatever order the graph allows. The exit
     code tells how the node ended.
     """
-    from .orchestration.ir import load_ir
-    from .orchestration.launch.run import describe_run
-    from .orchestration.runners.local import summary
-    from .orchestration.runners.local.plain_progress import PlainProgress
-    from .orchestration.runners.local.single_node import run_single_node
-    from .orchestration.runners.run_result import RunResult
+    from ..ir import load_ir
+    from ..launch.run import describe_run
+    from ..runners.local import summary
+    from ..runners.local.plain_progress import PlainProgress
+    from ..runners.local.single_node import run_single_node
+    from ..runners.run_result import RunResult
 
     ir = load_ir(ir_path)
     described = describe_run(
@@ -149,11 +149,11 @@ def node_finish(
     What killed processes left behind is cleared away. A run may be ended again after more
     of its nodes have run.
     """
-    from .cli_records import run_document
-    from .orchestration.ir import load_ir
-    from .orchestration.launch.finish import finish_run
-    from .orchestration.launch.run import describe_run
-    from .orchestration.runners.run_lifecycle import open_store
+    from ..ir import load_ir
+    from ..launch.finish import finish_run
+    from ..launch.run import describe_run
+    from ..runners.run_lifecycle import open_store
+    from .record_lookup import run_document
 
     ir = load_ir(ir_path)
     described = describe_run(

@@ -8,8 +8,8 @@ import shutil
 
 import click
 
-from .cli_commands import HelpfulCommand
-from .cli_output import heading
+from .output import heading
+from .program import HelpfulCommand
 
 #: The example that is copied, below `pipelines/`.
 _EXAMPLE = "consumer_complaints"
@@ -44,8 +44,9 @@ def copy_example(folder: str) -> int:
         ParameterError: The folder's name cannot be that of a package.
         StorageError: The folder holds something already, or cannot be written.
     """
-    from .utils.errors import ParameterError, StorageError
-    from .utils.storage_errors import storage_errors
+    from ... import __file__ as package
+    from ...utils.errors import ParameterError, StorageError
+    from ...utils.storage_errors import storage_errors
 
     target = os.path.abspath(folder)
     name = os.path.basename(target)
@@ -63,7 +64,7 @@ def copy_example(folder: str) -> int:
             got=", ".join(sorted(os.listdir(target))[:6]),
             fix="name another folder: penstock init my_project",
         )
-    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pipelines", _EXAMPLE)
+    source = os.path.join(os.path.dirname(os.path.abspath(package)), "pipelines", _EXAMPLE)
     with storage_errors(target, "write"):
         shutil.copytree(source, target, ignore=_LEFT_OUT, dirs_exist_ok=True)
         for file in ("pipeline.py", "config.yaml"):

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .cli_commands import HelpfulCommand
-from .cli_options import HOW, SHOW, json_option, option
-from .cli_output import dim, heading, print_json
+from .output import dim, heading, print_json
+from .program import HelpfulCommand
+from .shared_options import HOW, SHOW, json_option, option
 
 if TYPE_CHECKING:
-    from .utils.tfx_migration.migration import FileMigration
+    from ...utils.tfx_migration.migration import FileMigration
 
 
 @click.command(
@@ -39,7 +39,7 @@ def migrate(paths: tuple[str, ...], write: bool, show: bool, as_json: bool) -> N
     as a diff. A file that does not parse is never touched. PATH is a file or a folder, by
     default this folder. Hidden, built and installed folders are passed over.
     """
-    from .utils.tfx_migration.migration import migrate as moved_files
+    from ...utils.tfx_migration.migration import migrate as moved_files
 
     moved = list(moved_files(paths or (".",), _absence))
     if write:
@@ -61,8 +61,8 @@ def _absence(name: str) -> tuple[str, str] | None:
 
     Reads the face's tables and imports none of its objects.
     """
-    from .components.tfx_face.absent_names import absence
-    from .components.tfx_face.face_modules import is_module, names_in
+    from ...components.tfx_face.absent_names import absence
+    from ...components.tfx_face.face_modules import is_module, names_in
 
     parts = name.split(".")[1:]
     inner = next(n for n in range(len(parts), -1, -1) if n == 0 or is_module(".".join(parts[:n])))
@@ -94,7 +94,7 @@ def _document(moved: FileMigration, written: bool) -> dict[str, Any]:
 
 
 def _coloured(diff: str) -> str:
-    from .utils.terminal import Paint
+    from ...utils.terminal import Paint
 
     paint = Paint(sys.stdout)
     styles = {"+": "green", "-": "red", "@": "cyan"}

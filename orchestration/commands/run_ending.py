@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .cli_commands import FAILED, OK, PARKED, REFUSED, drop_output
-from .cli_output import print_json
-from .utils.errors import GateError
+from ...utils.errors import GateError
+from .output import print_json
+from .program import FAILED, OK, PARKED, REFUSED, drop_output
 
 if TYPE_CHECKING:
-    from .orchestration.ir import PipelineIR
-    from .orchestration.runners.run_result import RunResult
+    from ..ir import PipelineIR
+    from ..runners.run_result import RunResult
 
 
 def tell_ending(
@@ -38,7 +38,7 @@ def tell_ending(
         quiet: Whether to say nothing where it went well.
         as_json: Whether to print a JSON object as well.
     """
-    from .orchestration.runners.local import summary
+    from ..runners.local import summary
 
     try:
         if as_json:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .cli_commands import HelpfulOption
-from .cli_completion import complete_node, complete_run
+from .completion import complete_node, complete_run
+from .program import HelpfulOption
 
 if TYPE_CHECKING:
-    from .orchestration.ir import PipelineIR
-    from .orchestration.launch.run import Run
-    from .orchestration.pipeline import Pipeline
-    from .orchestration.runners.local.selection import Selection
+    from ..ir import PipelineIR
+    from ..launch.run import Run
+    from ..pipeline import Pipeline
+    from ..runners.local.selection import Selection
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -180,8 +180,8 @@ def load(
     Raises:
         PenstockError: It cannot be loaded or compiled, or a setting is not acceptable.
     """
-    from .orchestration.launch.run import describe_run
-    from .orchestration.pipeline import Pipeline
+    from ..launch.run import describe_run
+    from ..pipeline import Pipeline
 
     pipeline = load_with_settings(target, settings, configs)
     ir = pipeline.compile() if isinstance(pipeline, Pipeline) else pipeline
@@ -214,9 +214,9 @@ def load_with_settings(
     Raises:
         PenstockError: It cannot be loaded, or a setting is not acceptable.
     """
-    from .orchestration.pipeline import Pipeline
-    from .orchestration.pipeline_loader import load_pipeline
-    from .utils.errors import CodeError, ParameterError
+    from ...utils.errors import CodeError, ParameterError
+    from ..pipeline import Pipeline
+    from ..pipeline_loader import load_pipeline
 
     if target == "." and not any(map(os.path.exists, _DEFAULT_FILES)):
         raise CodeError(
@@ -241,7 +241,7 @@ def load_with_settings(
 
 
 def _apply_config(pipeline: Pipeline, path: str) -> None:
-    from .utils.errors import ParameterError
+    from ...utils.errors import ParameterError
 
     for name, value in read_by_node(path, "a configuration file", "value").items():
         try:
@@ -262,9 +262,9 @@ def read_by_node(path: str, what: str, value: str) -> dict[str, Any]:
     Raises:
         ParameterError: It does not map node ids to parameters.
     """
-    from .utils import storage
-    from .utils.errors import ParameterError
-    from .utils.plain_yaml import read_yaml
+    from ...utils import storage
+    from ...utils.errors import ParameterError
+    from ...utils.plain_yaml import read_yaml
 
     raw = read_yaml(storage.read_text(path), source=path) or {}
     if not isinstance(raw, dict) or not all(isinstance(each, dict) for each in raw.values()):
@@ -278,8 +278,8 @@ def read_by_node(path: str, what: str, value: str) -> dict[str, Any]:
 
 
 def _apply_setting(pipeline: Pipeline, setting: str) -> None:
-    from .utils.errors import ParameterError
-    from .utils.plain_yaml import read_value
+    from ...utils.errors import ParameterError
+    from ...utils.plain_yaml import read_value
 
     path, text = split_assignment(setting, "--set", "node.param=value")
     value = read_value(text, source=f"--set {path}")
@@ -323,7 +323,7 @@ def cache_policy(cache: str | None, no_cache: bool) -> str | None:
 
 def selection(from_nodes: Sequence[str], to_nodes: Sequence[str], only: Sequence[str]) -> Selection:
     """The part of the pipeline that the options ask for."""
-    from .orchestration.runners.local.selection import Selection
+    from ..runners.local.selection import Selection
 
     return Selection(tuple(from_nodes), tuple(to_nodes), tuple(only))
 

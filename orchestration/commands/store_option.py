@@ -7,10 +7,10 @@ import os
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from .cli_options import METADATA_VARIABLE, WHERE, Loaded, option
+from .shared_options import METADATA_VARIABLE, WHERE, Loaded, option
 
 if TYPE_CHECKING:
-    from .orchestration.metadata.store import MetadataStore
+    from ..metadata.store import MetadataStore
 
 store_option = option(
     "--metadata", metavar="PATH|URL", envvar=METADATA_VARIABLE, heading=WHERE,
@@ -20,9 +20,9 @@ store_option = option(
 
 def store_for_reading(loaded: Loaded) -> AbstractContextManager[MetadataStore]:
     """The store that a run would use, or an empty one where there is none yet."""
-    from .orchestration.metadata.connection_settings import Backend, MetadataConfig
-    from .orchestration.metadata.store import MetadataStore
-    from .orchestration.runners.run_lifecycle import default_metadata
+    from ..metadata.connection_settings import Backend, MetadataConfig
+    from ..metadata.store import MetadataStore
+    from ..runners.run_lifecycle import default_metadata
 
     config = MetadataConfig.parse(loaded.metadata or default_metadata(loaded.run))
     if config.backend is Backend.SQLITE and not os.path.exists(config.path):

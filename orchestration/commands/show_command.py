@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .cli_commands import HelpfulCommand
-from .cli_options import SHOW, WHICH, option
-from .cli_store import store_option
+from .program import HelpfulCommand
+from .shared_options import SHOW, WHICH, option
+from .store_option import store_option
 
 if TYPE_CHECKING:
-    from .orchestration.metadata.store import MetadataStore
-    from .orchestration.runners.views.view import View, Wanted
+    from ..metadata.store import MetadataStore
+    from ..runners.views.view import View, Wanted
 
 
 @click.command(
@@ -51,14 +51,14 @@ def show(
     ARTIFACT is an id, a URI, the folder of a pushed model, or a type (the newest of it); RUN
     is a run's id, or `last`. Several artifacts of one type are compared.
     """
-    from .cli_records import open_store
-    from .orchestration.runners.views.view import Wanted
+    from ..runners.views.view import Wanted
+    from .record_lookup import open_store
 
     wanted = Wanted(splits, features, limit)
     with open_store(metadata, things[0]) as store:
         views = _views(store, things, wanted)
     if html:
-        from .orchestration.runners.views.html_page import html_page
+        from ..runners.views.html_page import html_page
 
         with open(html, "w", encoding="utf-8") as file:
             file.write(html_page(views[0].title, *views))
@@ -66,8 +66,8 @@ def show(
         return
     from rich.console import Console
 
-    from .orchestration.runners.views.terminal import print_view
-    from .utils.terminal import width
+    from ...utils.terminal import width
+    from ..runners.views.terminal import print_view
 
     console = Console(width=width(sys.stdout), highlight=False, file=sys.stdout)
     for view in views:
@@ -76,10 +76,10 @@ def show(
 
 
 def _views(store: MetadataStore, things: tuple[str, ...], wanted: Wanted) -> list[View]:
-    from .cli_records import find_artifact, find_run
-    from .orchestration.runners.views.run_view import run_view
-    from .orchestration.runners.views.showing import views_of
-    from .utils.errors import MetadataError
+    from ...utils.errors import MetadataError
+    from ..runners.views.run_view import run_view
+    from ..runners.views.showing import views_of
+    from .record_lookup import find_artifact, find_run
 
     found: list[object] = []
     for thing in things:

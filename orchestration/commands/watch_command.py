@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .cli_commands import FAILED, OK, REFUSED, STOPPED, HelpfulCommand
-from .cli_options import (
+from .program import FAILED, OK, REFUSED, STOPPED, HelpfulCommand
+from .shared_options import (
     HOW,
     SHOW,
     Loaded,
@@ -25,9 +25,9 @@ from .cli_options import (
 )
 
 if TYPE_CHECKING:
-    from .orchestration.metadata.store import MetadataStore
-    from .orchestration.runners.run_result import RunResult
-    from .orchestration.runners.watch.triggers import Trigger
+    from ..metadata.store import MetadataStore
+    from ..runners.run_result import RunResult
+    from ..runners.watch.triggers import Trigger
 
 WHEN = "When to run"
 
@@ -100,11 +100,11 @@ def watch(ctx: click.Context, /, **options: Any) -> None:
     are made up for by one run. A second watcher of the pipeline stands by, and takes over
     when the first ends. Ctrl-C or SIGTERM stops it.
     """
-    from .orchestration.metadata.store import MetadataStore
-    from .orchestration.runners.run_lifecycle import open_store
-    from .orchestration.runners.stop_signals import stopped_by_signals
-    from .orchestration.runners.watch.triggers import read_duration
-    from .orchestration.runners.watch.watcher import Step, Watcher
+    from ..metadata.store import MetadataStore
+    from ..runners.run_lifecycle import open_store
+    from ..runners.stop_signals import stopped_by_signals
+    from ..runners.watch.triggers import read_duration
+    from ..runners.watch.watcher import Step, Watcher
 
     if options["dry_run"] and not options["once"]:
         raise click.UsageError("--dry-run goes with --once.")
@@ -142,9 +142,9 @@ def watch(ctx: click.Context, /, **options: Any) -> None:
 
 
 def _triggers(options: dict[str, Any], loaded: Loaded, store: MetadataStore) -> list[Trigger]:
-    from .orchestration.runners.watch.alarm_trigger import Alarms
-    from .orchestration.runners.watch.span_trigger import NewSpans
-    from .orchestration.runners.watch.triggers import Cron, Every, read_duration
+    from ..runners.watch.alarm_trigger import Alarms
+    from ..runners.watch.span_trigger import NewSpans
+    from ..runners.watch.triggers import Cron, Every, read_duration
 
     found: list[Trigger] = []
     if options["every"]:
@@ -168,8 +168,8 @@ def _triggers(options: dict[str, Any], loaded: Loaded, store: MetadataStore) -> 
 
 
 def _run(loaded: Loaded, options: dict[str, Any]) -> RunResult:
-    from .orchestration.runners.local.local_runner import LocalRunner
-    from .orchestration.runners.local.progress import progress_for
+    from ..runners.local.local_runner import LocalRunner
+    from ..runners.local.progress import progress_for
 
     progress = progress_for(sys.stdout, loaded.ir.name, quiet=options["quiet"])
     runner = LocalRunner(
