@@ -18,6 +18,7 @@ from typing import Any
 
 from ...utils.errors import PenstockError, nearest
 from ...utils.source_location import caller_location
+from ...utils.user_code.tfx_names import TfxFinder, tfx_is_installed
 from .absent_names import absence
 from .module_names import MODULES
 from .public_names import PUBLIC
@@ -136,16 +137,16 @@ class FaceModule(ModuleType):
         return sorted({*names_in(inner), *submodules(inner)})
 
 
-class FaceFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class FaceFinder(TfxFinder, importlib.abc.Loader):
     """Finds modules below `penstock.tfx`, and those of `tfx` where TFX is not installed."""
 
     def find_spec(
         self, fullname: str, path: Any = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """Asked by Python for modules that nobody else has found."""
+        """Asked by Python before everybody else."""
         del path, target
         inner = _inner_name(fullname)
-        if inner is None:
+        if inner is None or not _is_ours(fullname):
             return None
         if not is_module(inner):
             if absence(inner) is None:
@@ -176,7 +177,14 @@ def _inner_name(fullname: str) -> str | None:
     return None
 
 
+def _is_ours(fullname: str) -> bool:
+    """Whether a module of TFX's is to be looked for here."""
+    if fullname == REAL:
+        return not tfx_is_installed()
+    return fullname.startswith(FACE) or isinstance(sys.modules.get(REAL), FaceModule)
+
+
 def install() -> None:
     """Lets Python find the modules; more than once does no harm."""
     if not any(isinstance(finder, FaceFinder) for finder in sys.meta_path):
-        sys.meta_path.append(FaceFinder())
+        sys.meta_path.insert(0, FaceFinder())

@@ -26,7 +26,7 @@ FRAMEWORK_DIR = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(
 PIPELINES_DIR = os.path.join(FRAMEWORK_DIR, "pipelines")
 PIPELINES = FRAMEWORK + ".pipelines"
 #: What stands in for TFX; with a checkout as the current folder it looks like a user's `tfx`.
-_TFX_FILE = os.path.join(FRAMEWORK_DIR, "tfx.py")
+TFX_FILE = os.path.join(FRAMEWORK_DIR, "tfx.py")
 
 _EXTENSIONS = tuple(importlib.machinery.EXTENSION_SUFFIXES)
 
@@ -118,7 +118,7 @@ def in_folder(folder: str, name: str) -> Located | None:
         init = os.path.join(base, "__init__.py")
         if os.path.isfile(init):
             return Located(init, (base,))
-    if os.path.isfile(base + ".py") and os.path.realpath(base + ".py") != _TFX_FILE:
+    if os.path.isfile(base + ".py") and os.path.realpath(base + ".py") != TFX_FILE:
         return Located(base + ".py")
     return Located(None, (base,)) if os.path.isdir(base) else None
 

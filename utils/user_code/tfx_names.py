@@ -10,29 +10,47 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import os
 import sys
 from types import ModuleType
 from typing import Any
 
+from .search import TFX_FILE
+
 _STANDS_IN = f"{__name__.split('.', 1)[0]}.tfx"
 
 
-class _TfxFinder(importlib.abc.MetaPathFinder):
-    """Asked after everybody else, so that an installed `tfx` comes first."""
+class TfxFinder(importlib.abc.MetaPathFinder):
+    """A finder for `tfx`, asked before everybody else, that gives way to an installed one."""
 
     def find_spec(
         self, fullname: str, path: Any = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """Imports what stands in, which brings a finder of its own."""
-        if fullname != "tfx":
+        if fullname != "tfx" or tfx_is_installed():
             return None
         sys.meta_path.remove(self)
         importlib.import_module(_STANDS_IN)
         return importlib.util.find_spec(fullname)
 
 
+def tfx_is_installed() -> bool:
+    """Whether somebody else has a `tfx`: TFX itself, or a user's module of that name.
+
+    The file that stands in does not count: with a checkout on `sys.path` it can be imported by
+    that name, but not as part of its package.
+    """
+    for finder in sys.meta_path:
+        if isinstance(finder, TfxFinder) or not hasattr(finder, "find_spec"):
+            continue
+        found = finder.find_spec("tfx", None)
+        if found is not None and os.path.realpath(found.origin or "") != TFX_FILE:
+            return True
+    return False
+
+
 def install() -> None:
     """Makes ready for the first `import tfx`; more than once does no harm."""
     loaded = _STANDS_IN in sys.modules
-    if not loaded and not any(isinstance(found, _TfxFinder) for found in sys.meta_path):
-        sys.meta_path.append(_TfxFinder())
+    if not loaded and not any(isinstance(found, TfxFinder) for found in sys.meta_path):
+        sys.meta_path.insert(0, TfxFinder())

@@ -64,14 +64,30 @@ def test_all_ways_to_import_give_the_same_objects() -> None:
     assert fileio.open is tfx.dsl.io.fileio.open
 
 
-def test_tfx_itself_is_found_where_it_is_not_installed(tmp_path: Path) -> None:
-    """If it fails, module files must be changed, too."""
+@pytest.mark.parametrize("place", ["elsewhere", "checkout"])
+def test_tfx_itself_is_found_where_it_is_not_installed(tmp_path: Path, place: str) -> None:
+    """If it fails, module files must be changed, too; or only where a checkout lies on the path."""
     code = (
         "from penstock.utils.user_code.tfx_names import install; install()\n"
         "from tfx import v1 as tfx\n"
         "from tfx.components.trainer.fn_args_utils import FnArgs\n"
         "import penstock.tfx\n"
         "assert tfx.components.FnArgs is FnArgs is penstock.tfx.components.FnArgs\n"
+    )
+    folder = Path(tfx.__file__ or "").parent if place == "checkout" else tmp_path
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=folder)
+
+
+def test_an_installed_tfx_comes_first(tmp_path: Path) -> None:
+    """If it fails, TFX cannot be used beside Penstock."""
+    (tmp_path / "tfx").mkdir()
+    (tmp_path / "tfx" / "__init__.py").touch()
+    (tmp_path / "tfx" / "types.py").write_text("theirs = True\n")
+    code = (
+        "from penstock.utils.user_code.tfx_names import install; install()\n"
+        "from tfx import types\n"
+        "import penstock.tfx\n"
+        "assert types.theirs and penstock.tfx.types is not types\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
 
