@@ -21,7 +21,8 @@ _COLOURS = {PENSTOCK: "#0072b2", TFX: "#e69f00"}
 def draw(source: str, path: str) -> None:
     """Bars of both sides' seconds, on a logarithmic axis, with the ratio at the end."""
     _, rows = read(source)
-    rows = [row for row in rows if ratio(row) is not None][::-1]
+    # Rates are no seconds; what they are made of has a bar.
+    rows = [row for row in rows if ratio(row) is not None and row.unit != "krows/s"][::-1]
     figure, axes = pyplot.subplots(figsize=(11, 0.62 * len(rows) + 1.4), layout="constrained")
     for number, side in enumerate((TFX, PENSTOCK)):
         places = [at + 0.2 - 0.4 * (1 - number) for at in range(len(rows))]
@@ -40,6 +41,7 @@ def draw(source: str, path: str) -> None:
         most *= 0.001 if row.unit == "ms" else 1.0
         axes.text(most * 1.15, at, f"{ratio(row):.1f}×", va="center", fontweight="bold")
     axes.set_xscale("log")
+    axes.margins(y=0.01)
     axes.set_xlim(right=axes.get_xlim()[1] * 2.2)
     axes.set_yticks(range(len(rows)), [row.title for row in rows])
     axes.set_xlabel("seconds of wall time, median and range (logarithmic)")

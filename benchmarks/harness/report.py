@@ -103,8 +103,8 @@ def _line(row: Row) -> str:
         _wall(row, PENSTOCK),
         _wall(row, TFX) or row.note,
         f"{found:.1f}×" if found else "",
-        _pair(row, "cpu", 1, 2),
-        _pair(row, "memory", 2**20, 0),
+        _pair(row, "cpu", 1, ".3g"),
+        _pair(row, "memory", 2**20, ".0f"),
         target(row),
         "" if verdict is None else "yes" if verdict else "**no**",
     ]
@@ -120,11 +120,11 @@ def _wall(row: Row, side: str) -> str:
     return f"{wall['median']:.3g} {row.unit} ({wall['least']:.3g} to {wall['most']:.3g})"
 
 
-def _pair(row: Row, what: str, unit: float, digits: int) -> str:
+def _pair(row: Row, what: str, unit: float, form: str) -> str:
     found = [row.measured.get(side, {}).get(what) for side in (PENSTOCK, TFX)]
     if not any(found):
         return ""
-    text = ", ".join(f"{each['median'] / unit:.{digits}f}" if each else "?" for each in found)
+    text = ", ".join(f"{each['median'] / unit:{form}}" if each else "?" for each in found)
     times = ratio(row, what)
     return f"{text} ({times:.1f}×)" if times else text
 
