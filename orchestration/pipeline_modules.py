@@ -150,13 +150,15 @@ def _imported(name: str, shown: str) -> ModuleType:
 
 
 def _no_module(name: str, absent: str) -> CodeError:
-    files = [entry[:-3] for entry in os.listdir(".") if entry.endswith(".py")]
-    close = nearest(absent, files)
+    here = {entry[:-3]: entry for entry in os.listdir(".") if entry.endswith(".py")}
+    folders = (each.name for each in os.scandir(".") if each.is_dir())
+    here |= {name: name for name in folders if os.path.isfile(os.path.join(name, DEFAULT_FILE))}
+    close = nearest(absent, here)
     return CodeError(
         f"there is no module {absent}",
         expected="a module in this folder or an installed package, or a file's path",
         got=name,
-        suggestion=f"{close}.py" if close else None,
+        suggestion=here[close] if close else None,
     )
 
 

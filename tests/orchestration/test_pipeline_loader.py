@@ -138,6 +138,7 @@ def test_compiled_pipeline_is_read(folder: Path) -> None:
 
 
 FILES = {
+    "my_project/pipeline.py": PREFIX + "a = Pipeline('a')",
     "two.py": PREFIX + "a = Pipeline('a')\nb = Pipeline('b')",
     "typo.py": "def create_pipline(): pass",
     "args.py": "def create_pipeline(month): pass",
@@ -187,6 +188,7 @@ FILES = {
         ("no-module.py", CodeError, "cannot be imported"),
         ("json.py", CodeError, "module named json is already loaded.*rename the file"),
         ("nosuch.module", CodeError, "there is no module nosuch"),
+        ("my_projet", CodeError, "there is no module my_projet.*did you mean: my_project$"),
         ("two words", CodeError, "names no pipeline"),
         ("missing.json", CodeError, "there is no missing.json"),
     ],
