@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...utils.errors import WiringError
+from ...utils.errors import WiringError, nearest
 from ...utils.source_location import caller_location
 from ..base.channel import Channel
 from ..base.node import Node, OutputMapping
@@ -35,7 +35,7 @@ class Resolver(Node):
             without among all artifacts of its type in this pipeline.
 
     Raises:
-        WiringError: There is no channel, or `strategy` is not a strategy.
+        WiringError: There is no channel, or `strategy` is not a strategy, or lacks a method.
     """
 
     type_name = "tfx.dsl.components.common.resolver.Resolver"
@@ -56,6 +56,17 @@ class Resolver(Node):
                 expected="Resolver(strategy=LatestArtifactStrategy, model=Channel(Model))",
                 got=f"strategy={strategy!r} and {len(channels)} channels",
                 location=caller_location(),
+            )
+        for missing in sorted(strategy.__abstractmethods__):
+            defined = [name for name in vars(strategy) if not name.startswith("_")]
+            like = nearest(missing, defined)
+            raise WiringError(
+                f"strategy {strategy.__name__} does not define {missing}()",
+                node=self.id,
+                expected=f"a method {missing}",
+                got=", ".join(defined) or "no methods",
+                location=caller_location(),
+                fix=f"rename {like} to {missing}" if like else None,
             )
         self.strategy = strategy
         self.parameters["config"] = dict(config or {})

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import ValidationError
@@ -16,12 +17,12 @@ from ..ingest.input_config import RangeConfig
 EXCLUDING = "excluding"
 
 
-class Strategy:
+class Strategy(abc.ABC):
     """Base of strategies. Subclasses implement `resolve` and keep no state."""
 
+    @abc.abstractmethod
     def resolve(self, context: ControlContext) -> Mapping[str, Sequence[Artifact]]:
         """Artifacts by output name; an empty list where there is none yet."""
-        raise NotImplementedError
 
     def excluded(self, context: ControlContext) -> set[str]:
         """Content digests that must not be chosen."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -76,11 +77,11 @@ class ResolverStrategy(Strategy):
     `ControlContext.store`; it is no ML Metadata store.
     """
 
+    @abc.abstractmethod
     def resolve_artifacts(
         self, store: Any, input_dict: dict[str, list[Artifact]]
     ) -> dict[str, list[Artifact]] | None:
         """Chooses among artifacts, of which the newest come first."""
-        raise NotImplementedError
 
     def resolve(self, context: ControlContext) -> Mapping[str, Sequence[Artifact]]:
         """See `Strategy.resolve`."""

@@ -9,6 +9,7 @@ list), which uses the same combiners and the same arithmetic. See
 
 from __future__ import annotations
 
+import abc
 import heapq
 import os
 from collections import Counter
@@ -265,7 +266,7 @@ ON_LISTS: Mapping[type, Callable[..., tuple[Values, ...]]] = {
 COUNTED = "counted "
 
 
-class Accumulator:
+class Accumulator(abc.ABC):
     """What one operation keeps of the batches of one pass. Made by `accumulator`.
 
     Attributes:
@@ -275,13 +276,13 @@ class Accumulator:
     def __init__(self, keys: Sequence[str]) -> None:
         self.keys = tuple(keys)
 
+    @abc.abstractmethod
     def add(self, batch: Mapping[str, Any]) -> None:
         """Takes in a batch, by tensor."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def result(self) -> Values:
         """What was accumulated, as the operation's output."""
-        raise NotImplementedError
 
 
 class _Combined(Accumulator):

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from ...components.base.artifact import Artifact
 from ...components.base.control import ControlContext, ControlExecutor
+from ...utils.errors import PenstockError
 from ...utils.module_loading import load_object
 from ..ir import NodeIR
 from ..metadata.store import MetadataStore
+from ..user_traceback import raised_in_user_code, user_frames
 from .input_resolution import ResolvedNode
 from .run import Run
 
@@ -15,7 +17,11 @@ from .run import Run
 def steer(
     node: NodeIR, resolved: ResolvedNode, run: Run, store: MetadataStore
 ) -> dict[str, list[Artifact]]:
-    """Artifacts by output name, as a control node chooses them now. Records nothing."""
+    """Artifacts by output name, as a control node chooses them now. Records nothing.
+
+    Raises:
+        UserCodeError: A user's strategy raised.
+    """
     context = ControlContext(
         store=store,
         inputs=resolved.inputs,
@@ -26,5 +32,13 @@ def steer(
         run_id=run.id,
     )
     executor: ControlExecutor = load_object(node.executor.path)()
-    chosen = executor.resolve(context)
+    try:
+        chosen = executor.resolve(context)
+    except PenstockError:
+        raise
+    except Exception as error:
+        if not user_frames(error):
+            raise
+        name = node.executor.path.rpartition(":")[2]
+        raise raised_in_user_code(error, f"{name} failed") from error
     return {name: list(chosen.get(name, ())) for name in node.outputs}
