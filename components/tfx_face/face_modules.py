@@ -18,14 +18,12 @@ from typing import Any
 
 from ...utils.errors import PenstockError, nearest
 from ...utils.source_location import caller_location
-from ...utils.user_code.tfx_names import TfxFinder, tfx_is_installed
+from ...utils.user_code.tfx_names import FACE, REAL, TfxFinder, tfx_is_installed
 from .absent_names import absence
 from .module_names import MODULES
 from .public_names import PUBLIC
 
 _PACKAGE = __name__.split(".", 1)[0]
-#: Name of the face's own module; the real TFX's, for module files that name it.
-FACE, REAL = f"{_PACKAGE}.tfx", "tfx"
 
 
 class AbsentName(PenstockError, ImportError):

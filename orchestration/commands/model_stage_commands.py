@@ -180,6 +180,13 @@ def _produce(
             click.get_current_context().exit(FAILED)
 
 
+def _tell(done: ModelVersion, what: str, as_json: bool) -> None:
+    if as_json:
+        print_json(version_document(done))
+    else:
+        click.echo(what)
+
+
 def _tell_produced(
     done: ModelVersion, before: ModelVersion | None, number: int, republish: bool
 ) -> None:
@@ -218,10 +225,7 @@ def models_archive(
 
     with open_store(metadata) as store:
         done = ModelRegistry(store).archive(name, version, by=by or login_name(), note=note)
-    if as_json:
-        print_json(version_document(done))
-    else:
-        click.echo(f"{name} {done.version} is archived")
+    _tell(done, f"{name} {done.version} is archived", as_json)
 
 
 @models_group.command(
@@ -294,10 +298,7 @@ def models_bump(
         registry = ModelRegistry(store)
         was = registry.find(name, version)
         done = registry.bump(name, was.version, to, by=by or login_name(), note=note)
-    if as_json:
-        print_json(version_document(done))
-    else:
-        click.echo(f"{name} {was.version} is {done.version} now ({done.stage})")
+    _tell(done, f"{name} {was.version} is {done.version} now ({done.stage})", as_json)
 
 
 @models_group.command(

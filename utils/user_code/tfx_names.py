@@ -17,7 +17,8 @@ from typing import Any
 
 from .search import TFX_FILE
 
-_STANDS_IN = f"{__name__.split('.', 1)[0]}.tfx"
+#: The face's own module; the name of the package that it stands in for.
+FACE, REAL = f"{__name__.split('.', 1)[0]}.tfx", "tfx"
 
 
 class TfxFinder(importlib.abc.MetaPathFinder):
@@ -27,10 +28,10 @@ class TfxFinder(importlib.abc.MetaPathFinder):
         self, fullname: str, path: Any = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """Imports what stands in, which brings a finder of its own."""
-        if fullname != "tfx" or tfx_is_installed():
+        if fullname != REAL or tfx_is_installed():
             return None
         sys.meta_path.remove(self)
-        importlib.import_module(_STANDS_IN)
+        importlib.import_module(FACE)
         return importlib.util.find_spec(fullname)
 
 
@@ -43,7 +44,7 @@ def tfx_is_installed() -> bool:
     for finder in sys.meta_path:
         if isinstance(finder, TfxFinder) or not hasattr(finder, "find_spec"):
             continue
-        found = finder.find_spec("tfx", None)
+        found = finder.find_spec(REAL, None)
         if found is not None and os.path.realpath(found.origin or "") != TFX_FILE:
             return True
     return False
@@ -51,6 +52,6 @@ def tfx_is_installed() -> bool:
 
 def install() -> None:
     """Makes ready for the first `import tfx`; more than once does no harm."""
-    loaded = _STANDS_IN in sys.modules
+    loaded = FACE in sys.modules
     if not loaded and not any(isinstance(found, TfxFinder) for found in sys.meta_path):
         sys.meta_path.insert(0, TfxFinder())
